@@ -1,0 +1,1 @@
+"""Collections, first-stage retrievers and the embedded collection."""

@@ -1,0 +1,1 @@
+"""Listwise LLM reranking with single-token decoding."""

@@ -1,0 +1,76 @@
+"""The exceptions of the library, all catchable as `RerankerError`.
+
+RerankerError
+├── InputError (also ValueError)        the caller's query, passages or options
+│   └── WindowTooLargeError             a window that no shrinking fits into its budget
+├── SettingsError (also ValueError)     reranker settings, layouts and templates
+│   └── IdentifierError                 identifiers that are not one token each
+├── ModelError                          loading a model
+│   └── MissingWeightsError             the weights are not on this machine
+├── DataError (also ValueError)         a collection, run or qrels file that cannot be read
+├── MissingExtraError (also ImportError) an optional dependency that is not installed
+└── EngineError                         a forward pass that gave no usable logits
+    └── NonFiniteLogitsError            NaN or infinity among the identifier logits
+
+Every message says what was found, what was expected and how to mend it.
+"""
+
+from collections.abc import Sequence
+
+
+class RerankerError(Exception):
+    """Any error that this library raises on purpose."""
+
+
+class InputError(RerankerError, ValueError):
+    """A query, a passage or an option that cannot be ranked."""
+
+
+class WindowTooLargeError(InputError):
+    """A window that stays over its token budget however far its passages are cut."""
+
+
+class SettingsError(RerankerError, ValueError):
+    """Reranker settings, a layout or a template that do not make sense."""
+
+
+class IdentifierError(SettingsError):
+    """Identifiers that the tokenizer at hand does not hold as one token each."""
+
+
+class ModelError(RerankerError):
+    """A model, tokenizer or adapter that cannot be loaded or used."""
+
+
+class MissingWeightsError(ModelError):
+    """Weights that are not on this machine."""
+
+
+class DataError(RerankerError, ValueError):
+    """A collection, run or qrels file that cannot be read."""
+
+
+class MissingExtraError(RerankerError, ImportError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed; "
+            f"install it with: pip install 'reranker[{extra}]'"
+        )
+
+
+class EngineError(RerankerError):
+    """A forward pass that gave no usable logits."""
+
+
+class NonFiniteLogitsError(EngineError):
+    """NaN or infinity among the identifier logits of some rows; `rows` are their places."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(
+            f"the model gave NaN or infinite identifier logits for row(s) {list(rows)} of the "
+            "pass; they are never turned into a ranking. Half precision can overflow: try "
+            "dtype='float32' (or 'bfloat16' in place of 'float16'), and check the weights."
+        )

@@ -1,0 +1,40 @@
+"""Files, written whole or not at all."""
+
+import gzip
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """Open a text file that takes `path`'s place when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        os.close(handle)
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(temporary, "wt", encoding="utf-8", newline="\n") as stream:
+            yield stream  # type: ignore[misc]
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole text file, so that a reader sees the old one or the new one."""
+    with replacing(path) as stream:
+        stream.write(text)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, gzipped or not, as UTF-8."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as stream:
+        yield stream  # type: ignore[misc]

@@ -1,0 +1,106 @@
+"""The reranker settings that a checkpoint carries, in `reranker.json` beside its weights."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from reranker.errors import SettingsError
+from reranker.files import write_atomically
+
+FILE_NAME = "reranker.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a model is prompted and its windows are laid out; trained in, so obeyed unless overridden.
+
+    Lengths are in tokens; `window` and `stride` are in passages. `template` is the text of a
+    prompt template in RankLLM's YAML format and, where given, replaces `layout`.
+    `window_tokens=None` means the model's own context length.
+    """
+
+    layout: str = "listwise"
+    template: str | None = None
+    identifiers: str | tuple[str, ...] = "capitals"
+    strategy: str = "sliding"
+    window: int = 20
+    stride: int = 10
+    passes: int = 1
+    passage_tokens: int = 128
+    query_tokens: int = 128
+    window_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
+            _check_positive(name, getattr(self, name))
+        if self.window_tokens is not None:
+            _check_positive("window_tokens", self.window_tokens)
+        if self.window < 2:
+            raise SettingsError(f"window must be at least 2 passages, found {self.window}")
+        if self.stride > self.window:
+            raise SettingsError(
+                f"stride {self.stride} is larger than window {self.window}: candidates between "
+                "two windows would never be read; give a stride of at most the window"
+            )
+
+    def override(self, **values: object) -> "Settings":
+        """These settings with every value that is not None put in place.
+
+        Raises:
+            SettingsError: for a name that is no setting, or a value out of range.
+        """
+        return replace(self, **_checked({k: v for k, v in values.items() if v is not None}))
+
+    def write(self, folder: str | Path) -> Path:
+        """Write `reranker.json` into a checkpoint's folder, whole or not at all."""
+        path = Path(folder) / FILE_NAME
+        write_atomically(path, json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n")
+        return path
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Settings | None":
+        """The settings in a checkpoint's folder, or None where it carries none.
+
+        Raises:
+            SettingsError: for a file that is not such settings.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            return None
+        try:
+            return cls.parse(json.loads(path.read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is not JSON ({error}); restore it or remove it") from error
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
+
+    @classmethod
+    def parse(cls, values: object) -> "Settings":
+        """Settings from what `write` wrote, as parsed JSON."""
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"expected an object of settings, found {type(values).__name__}")
+        found = dict(values)
+        if (version := found.pop("format", FORMAT)) != FORMAT:
+            raise SettingsError(
+                f"settings of format {version!r}, this version reads format {FORMAT}; "
+                "a newer version of reranker may be needed"
+            )
+        return cls(**_checked(found))
+
+
+def _checked(values: Mapping[str, object]) -> dict[str, Any]:
+    known = {field.name for field in fields(Settings)}
+    if unknown := sorted(set(values) - known):
+        raise SettingsError(f"unknown setting(s) {unknown}; known are {sorted(known)}")
+    checked = dict(values)
+    if isinstance(checked.get("identifiers"), list):
+        checked["identifiers"] = tuple(checked["identifiers"])  # type: ignore[arg-type]
+    return checked
+
+
+def _check_positive(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SettingsError(f"{name} must be a whole number of at least 1, found {value!r}")

@@ -1,0 +1,1 @@
+"""Training jobs; see the training section of the README."""
