@@ -19,7 +19,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
         os.close(handle)
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(temporary, "wt", encoding="utf-8", newline="\n") as stream:
-            yield stream  # type: ignore[misc]
+            yield stream
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
@@ -37,4 +37,4 @@ def reading(path: Path) -> Iterator[IO[str]]:
     """Open a text file, gzipped or not, as UTF-8."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as stream:
-        yield stream  # type: ignore[misc]
+        yield stream

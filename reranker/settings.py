@@ -15,7 +15,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How a model is prompted and its windows are laid out; trained in, so obeyed unless overridden.
+    """How a model is prompted and its windows are laid: trained in, so obeyed unless overridden.
 
     Lengths are in tokens; `window` and `stride` are in passages. `template` is the text of a
     prompt template in RankLLM's YAML format and, where given, replaces `layout`.
@@ -53,6 +53,10 @@ class Settings:
             SettingsError: for a name that is no setting, or a value out of range.
         """
         return replace(self, **_checked({k: v for k, v in values.items() if v is not None}))
+
+    def without_template(self) -> "Settings":
+        """These settings with the layout in force again."""
+        return replace(self, template=None)
 
     def write(self, folder: str | Path) -> Path:
         """Write `reranker.json` into a checkpoint's folder, whole or not at all."""

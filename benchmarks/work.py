@@ -1,0 +1,109 @@
+"""Work files: what long runs have finished, query by query, so that they go on where they stopped.
+
+One file of JSON lines a configuration, named after its digest. A line is appended when its query
+is finished; a line cut short by a crash is skipped when the file is read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reranker.errors import DataError
+from reranker.passage import Passage
+
+FOLDER = Path("benchmarks/runs")
+DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One query reranked: ids and scores, best first, and what it took.
+
+    `windows` and `tokens` are counts, None where the reranker does not tell; `seconds` is wall
+    time, shared evenly among the queries of a batch.
+    """
+
+    ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    seconds: float
+    windows: int | None = None
+    tokens: int | None = None
+
+
+def digest(value: object) -> str:
+    """A short digest of anything that JSON can hold."""
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def task_key(order: str, query_id: str, query: str, passages: Sequence[Passage]) -> str:
+    """What a line is found by: the order, the query and the very texts that are reranked."""
+    texts = [query, *((passage.id, passage.title, passage.text) for passage in passages)]
+    return f"{order} {query_id} {digest(texts)}"
+
+
+class WorkFile:
+    """The finished queries of one configuration."""
+
+    def __init__(self, label: str, configuration: Mapping[str, object], folder: Path = FOLDER):
+        safe = "".join(sign if sign.isalnum() or sign in "-._" else "-" for sign in label)
+        self.path = folder / f"{safe[:60]}-{digest(configuration)}.jsonl"
+        self._configuration = dict(configuration)
+        self._outcomes = _read(self.path) if self.path.is_file() else {}
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    def get(self, key: str) -> Outcome | None:
+        """The outcome of a finished query, or None."""
+        return self._outcomes.get(key)
+
+    def add(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Append finished queries, by key."""
+        lines = [json.dumps({"key": key, **asdict(outcomes[key])}) + "\n" for key in outcomes]
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lines.insert(0, json.dumps({"configuration": self._configuration}, default=str) + "\n")
+        elif not _ends_a_line(self.path):
+            lines.insert(0, "\n")
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write("".join(lines))
+        self._outcomes.update(outcomes)
+
+    def forget(self) -> None:
+        """Remove the file, to start afresh."""
+        self.path.unlink(missing_ok=True)
+        self._outcomes.clear()
+
+
+def _read(path: Path) -> dict[str, Outcome]:
+    outcomes: dict[str, Outcome] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if "key" in values:
+            outcomes[values.pop("key")] = _outcome(values, path)
+    return outcomes
+
+
+def _outcome(values: Mapping[str, object], path: Path) -> Outcome:
+    try:
+        outcome = Outcome(**values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise DataError(f"{path} is a work file of another version ({error}); remove it") from error
+    return Outcome(
+        **(asdict(outcome) | {"ids": tuple(outcome.ids), "scores": tuple(outcome.scores)})
+    )
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(0, 2)
+        if stream.tell() == 0:
+            return True
+        stream.seek(-1, 2)
+        return stream.read(1) == b"\n"

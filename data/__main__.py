@@ -1,0 +1,111 @@
+"""The command line of collections: `python -m data list | show NAME | search NAME`."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from data.collections import EMBEDDED, folders, load
+from data.dense import DEFAULT_MODEL
+from data.first_stage import retrieve
+from reranker.collection import Collection, splits
+from reranker.errors import RerankerError
+from reranker.run import Run, write_trec
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Collections: list, show and search them.",
+)
+console = Console()
+
+Name = Annotated[
+    str, typer.Argument(help="A folder, a name, 'embedded', hf:OWNER/NAME or irds:NAME.")
+]
+Split = Annotated[str | None, typer.Option(help="Which judgments to read; test where there are.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """List the collections on this machine."""
+    table = Table("collection", "splits", "folder")
+    table.add_row(EMBEDDED, "", "(the interpreter's own documentation)")
+    for name, folder in folders().items():
+        table.add_row(escape(name), " ".join(splits(folder)), escape(str(folder)))
+    console.print(table)
+
+
+@app.command()
+def show(name: Name, split: Split = None) -> None:
+    """Show a collection's size, judgments and first queries."""
+    collection = load(name, split)
+    table = Table(title=escape(collection.name), show_header=False)
+    for row in _facts(collection):
+        table.add_row(*map(escape, row))
+    console.print(table)
+
+
+@app.command()
+def search(
+    name: Name,
+    split: Split = None,
+    first_stage: Annotated[str, typer.Option(help="bm25, dense or a TREC run file.")] = "bm25",
+    depth: Annotated[int, typer.Option(help="Candidates a query.", min=1)] = 100,
+    output: Annotated[Path | None, typer.Option(help="TREC run to write, .gz or not.")] = None,
+    query: Annotated[str | None, typer.Option(help="Search this text and show the hits.")] = None,
+    dense_model: Annotated[
+        str, typer.Option(help="A sentence-transformers model.")
+    ] = DEFAULT_MODEL,
+) -> None:
+    """Retrieve candidates: for every query into a run file, or for one text onto the screen."""
+    if (output is None) == (query is None):
+        raise typer.BadParameter("give either --output RUN.trec or --query TEXT")
+    collection = load(name, split)
+    if query is not None:
+        collection = Collection(collection.name, collection.passages, {"query": query})
+    run = retrieve(collection, first_stage, depth, dense_model=dense_model)
+    if output is None:
+        console.print(_hits(collection, run))
+    else:
+        write_trec(run, output)
+        console.print(f"{escape(repr(run))} written to {escape(str(output))}")
+
+
+def _facts(collection: Collection) -> list[tuple[str, str]]:
+    words = [len(passage.text.split()) for passage in collection.passages.values()]
+    grades = Counter(grade for judged in collection.qrels.values() for grade in judged.values())
+    return [
+        ("passages", f"{len(words):,} of {fmean(words) if words else 0:.0f} words on average"),
+        ("queries", f"{len(collection.queries):,}"),
+        ("judgments", ", ".join(f"{grades[g]:,} of grade {g}" for g in sorted(grades)) or "none"),
+        *(("query", f"{id_}: {text}") for id_, text in list(collection.queries.items())[:3]),
+    ]
+
+
+def _hits(collection: Collection, run: Run) -> Table:
+    table = Table("rank", "score", "passage", "text")
+    for rank, (id_, score) in enumerate(run.rankings["query"], 1):
+        passage = collection.passages[id_]
+        text = f"{passage.title}: {passage.text}" if passage.title else passage.text
+        table.add_row(str(rank), f"{score:.4g}", escape(id_), escape(text[:160]))
+    return table
+
+
+def main() -> None:
+    """Run the command line; an error of the library is one line and exit status 1."""
+    try:
+        app()
+    except RerankerError as error:
+        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

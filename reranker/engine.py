@@ -1,0 +1,175 @@
+"""The engine: token ids in, the exact logit of every identifier out, nothing generated.
+
+Rows of different length are packed into one sequence without padding; the head is computed at
+each row's last position and for the identifiers' rows of the vocabulary alone; no keys or
+values are kept. See FIRST (arXiv 2406.15657) for reading a ranking off one token's logits.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from reranker import attention
+from reranker.errors import EngineError, NonFiniteLogitsError
+from reranker.prompt import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+_BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+_CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+
+
+class Engine:
+    """Scores prompts with one model, which it takes over: do not use the model elsewhere.
+
+    Args:
+        model: a causal LM in eval mode on its device.
+        identifier_ids: every token that a prompt may ask the logit of.
+        batch_tokens: the most tokens of one pass; a longer row passes alone. Chosen by device
+            when not given.
+
+    `packs` says whether rows share passes. Architectures whose layers mix neighbouring tokens
+    outside of attention (state spaces, convolutions, ALiBi) cannot be packed exactly: a check at
+    construction finds them, and their rows pass one at a time.
+    """
+
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        identifier_ids: Sequence[int],
+        *,
+        batch_tokens: int | None = None,
+    ) -> None:
+        self._model = model
+        self.device: torch.device = model.device
+        self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 8192)
+        self.identifier_ids = tuple(identifier_ids)
+        self._columns = {token: column for column, token in enumerate(identifier_ids)}
+        sample = [[*identifier_ids[:7]], [*identifier_ids[:3]]]
+        expected = [self._plain_row(row)[list(identifier_ids)] for row in sample]
+        self._narrow_head(list(identifier_ids))
+        self.packs = self._try_packing(sample, expected)
+
+    def score(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
+        """The identifier logits of every prompt, each `(passages,)`, in the order given.
+
+        Raises:
+            NonFiniteLogitsError: for NaN or infinity, naming the rows.
+            EngineError: for a row that does not fit into the device's memory.
+        """
+        scores = [row for part in self._passes(prompts) for row in self._score_pass(part)]
+        finite = torch.tensor([all(map(_is_finite, row)) for row in scores])
+        if not bool(finite.all()):
+            raise NonFiniteLogitsError((~finite).nonzero().flatten().tolist())
+        return scores
+
+    def _passes(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+        """Neighbouring prompts, as many as the token budget of one pass takes."""
+        part: list[Prompt] = []
+        tokens = 0
+        for prompt in prompts:
+            if part and (not self.packs or tokens + len(prompt) > self.batch_tokens):
+                yield part
+                part, tokens = [], 0
+            part.append(prompt)
+            tokens += len(prompt)
+        if part:
+            yield part
+
+    def _score_pass(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
+        try:
+            logits = self._forward([prompt.token_ids for prompt in prompts]).float().cpu()
+        except torch.cuda.OutOfMemoryError as error:
+            return self._score_halves(prompts, error)
+        return [
+            tuple(row[[self._columns[token] for token in prompt.identifier_ids]].tolist())
+            for row, prompt in zip(logits, prompts, strict=True)
+        ]
+
+    def _score_halves(self, prompts: Sequence[Prompt], error: Exception) -> list[tuple[float, ...]]:
+        if len(prompts) == 1:
+            raise EngineError(
+                f"a window of {len(prompts[0])} tokens does not fit into the memory of "
+                f"{self.device}; use a smaller window or fewer passage_tokens"
+            ) from error
+        self.batch_tokens = max(1, sum(map(len, prompts)) // 2)
+        logger.warning("out of device memory: passes now hold %d tokens", self.batch_tokens)
+        torch.cuda.empty_cache()
+        middle = len(prompts) // 2
+        return [*self._score_pass(prompts[:middle]), *self._score_pass(prompts[middle:])]
+
+    def _forward(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """The logits after each row's last token, `(rows, identifiers)`."""
+        if not self.packs:
+            return torch.stack([self._plain_row(row) for row in rows])
+        return self._packed_rows(rows)
+
+    @torch.inference_mode()
+    def _packed_rows(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        lengths = [len(row) for row in rows]
+        tokens = torch.tensor([token for row in rows for token in row], device=self.device)
+        positions = torch.cat([torch.arange(n, device=self.device) for n in lengths])
+        last = torch.tensor(lengths, device=self.device).cumsum(0) - 1
+        output = self._model(
+            input_ids=tokens[None],
+            position_ids=positions[None],
+            row_lengths=lengths,
+            logits_to_keep=last,
+            use_cache=False,
+        )
+        logits: Tensor = output.logits[0]
+        return logits
+
+    @torch.inference_mode()
+    def _plain_row(self, row: Sequence[int]) -> Tensor:
+        """The logits after one row's last token, as the model computes them unpacked."""
+        tokens = torch.tensor([list(row)], device=self.device)
+        output = self._model(input_ids=tokens, use_cache=False, logits_to_keep=1)
+        logits: Tensor = output.logits[0, -1]
+        return logits
+
+    def _narrow_head(self, identifier_ids: list[int]) -> None:
+        """Keep the identifiers' rows of the head alone."""
+        head = self._model.get_output_embeddings()
+        if type(head) is not nn.Linear:
+            # A quantized or unusual head is computed whole, and its columns picked.
+            self._columns = {token: token for token in identifier_ids}
+            return
+        rows = torch.tensor(identifier_ids, device=head.weight.device)
+        narrow = nn.Linear(head.in_features, len(rows), bias=head.bias is not None, device="meta")
+        narrow.weight = nn.Parameter(head.weight.detach()[rows], requires_grad=False)
+        if head.bias is not None:
+            narrow.bias = nn.Parameter(head.bias.detach()[rows], requires_grad=False)
+        self._model.set_output_embeddings(narrow)
+
+    def _try_packing(self, sample: list[list[int]], expected: list[Tensor]) -> bool:
+        """Switch to packed attention if its logits are those of the plain forward."""
+        before = self._model.config._attn_implementation
+        tolerance = _CHECK_TOLERANCE.get(self._model.dtype, 0.1)
+        attention.register()
+        try:
+            self._model.set_attn_implementation(attention.PACKED)
+            found = self._packed_rows(sample)[:, list(self._columns.values())]
+            packs = self._model.config._attn_implementation == attention.PACKED and torch.allclose(
+                found.float(), torch.stack(expected).float(), atol=tolerance, rtol=tolerance
+            )
+        except (EngineError, TypeError, ValueError, RuntimeError) as error:
+            logger.debug("packed attention failed", exc_info=error)
+            packs = False
+        if not packs:
+            self._model.set_attn_implementation(before)
+            logger.warning(
+                "%s cannot be packed exactly; its windows pass one at a time",
+                type(self._model).__name__,
+            )
+        return packs
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0.0

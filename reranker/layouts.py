@@ -1,0 +1,104 @@
+"""Layouts: what stands where in a window's prompt, as plain data.
+
+The texts hold the fields `{num}`, `{query}`, `{instruction}` (prefix and closing),
+`{identifier}` and `{passage}` (body). They are compiled to token ids by `reranker.form`.
+"""
+
+from dataclasses import dataclass
+from string import Formatter
+
+from reranker.errors import SettingsError
+
+_FRAME_FIELDS = frozenset({"num", "query", "instruction"})
+_BODY_FIELDS = frozenset({"identifier", "passage"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A window's prompt: system, prefix, one body a passage, closing, and the answer's opening.
+
+    With `chat`, the texts become turns of the model's chat template (where it has one) and
+    `answer` opens the assistant's turn; the identifiers are read right after `answer`.
+    `prefix_reply` and `body_reply` are the assistant's turns of multi-turn templates.
+    """
+
+    name: str
+    body: str
+    system: str = ""
+    prefix: str = ""
+    prefix_reply: str = ""
+    body_reply: str = ""
+    closing: str = ""
+    answer: str = "["
+    chat: bool = True
+
+    def __post_init__(self) -> None:
+        for part in ("system", "prefix", "prefix_reply", "closing", "answer"):
+            self._check(part, _FRAME_FIELDS)
+        for part in ("body", "body_reply"):
+            self._check(part, _BODY_FIELDS)
+        if not fields_of(self.body) >= _BODY_FIELDS:
+            raise SettingsError(
+                f"the body of layout {self.name!r} must hold {{identifier}} and {{passage}}, "
+                f"found {self.body!r}"
+            )
+        if not any("query" in fields_of(text) for text in (self.prefix, self.closing)):
+            raise SettingsError(f"layout {self.name!r} has no {{query}} in its prefix or closing")
+
+    def _check(self, part: str, allowed: frozenset[str]) -> None:
+        if unknown := fields_of(getattr(self, part)) - allowed:
+            raise SettingsError(
+                f"the {part} of layout {self.name!r} holds the field(s) {sorted(unknown)}; "
+                f"it may hold {sorted(allowed)}"
+            )
+
+
+def fields_of(text: str) -> frozenset[str]:
+    """The names of the `{fields}` in a layout text.
+
+    Raises:
+        SettingsError: for braces that do not match.
+    """
+    try:
+        return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+    except ValueError as error:
+        raise SettingsError(
+            f"{error} in the layout text {text!r}; double a literal brace"
+        ) from error
+
+
+LISTWISE = Layout(
+    name="listwise",
+    system="You rerank the results of a search engine: the passages that answer the query first.",
+    prefix=(
+        "Here are {num} passages, each after its identifier in brackets. Order them by how well "
+        "they answer this query: {query}\n\n"
+    ),
+    body="[{identifier}] {passage}\n",
+    closing=(
+        "\n{instruction}Query: {query}\n"
+        "Order the {num} passages above by how well they answer the query, best first. Answer "
+        "with identifiers alone, like this: [] > [] > []."
+    ),
+)
+
+SUFFIX = Layout(
+    name="suffix",
+    body="{passage} [{identifier}]\n\n",
+    closing="{instruction}{query}",
+    answer=" [",
+    chat=False,
+)
+
+LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX)}
+
+
+def layout_named(name: str) -> Layout:
+    """The layout of that name.
+
+    Raises:
+        SettingsError: for a name that is none.
+    """
+    if name not in LAYOUTS:
+        raise SettingsError(f"unknown layout {name!r}; known are {sorted(LAYOUTS)}")
+    return LAYOUTS[name]

@@ -1,0 +1,187 @@
+"""The prompter: a query and its candidates, tokenised once, become the prompt of any window.
+
+Every text is tokenised apart and put between literals as token ids. A window over its budget
+is cut where it is longest: no passage loses a token while another keeps more than it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from reranker.encoder import EncodedText, Encoder
+from reranker.errors import InputError, WindowTooLargeError
+from reranker.form import Form, Part, compile_form, has_field
+from reranker.guard import Guard
+from reranker.identifiers import resolve
+from reranker.layouts import Layout, layout_named
+from reranker.passage import Passage
+from reranker.prompt import Prompt
+from reranker.settings import Settings
+from reranker.template import parse_template
+
+_CONTEXT_TOKENS = 8
+LEAST_PASSAGE_TOKENS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A query, its instruction and its candidates as token ids, in first-stage order."""
+
+    query: EncodedText
+    instruction: EncodedText
+    passages: tuple[EncodedText, ...]
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+
+class Prompter:
+    """Assembles prompts for one tokenizer, layout and set of identifiers.
+
+    Args:
+        encoder: the tokenizer at hand.
+        settings: layout or template, identifiers and token limits.
+        context_tokens: the longest row that the model takes, in tokens.
+    """
+
+    def __init__(self, encoder: Encoder, settings: Settings, context_tokens: int) -> None:
+        self.layout = _layout(settings)
+        self._encoder = encoder
+        self._settings = settings
+        self._budget = min(settings.window_tokens or context_tokens, context_tokens)
+        probe = compile_form(self.layout, encoder, 2)
+        self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
+        self.guard = Guard(encoder, self.identifiers, probe.openers)
+        self._form = lru_cache(maxsize=64)(self._compile)
+
+    def encode(
+        self, query: str, passages: Sequence[Passage], instruction: str | None = None
+    ) -> Candidates:
+        """Tokenise a query and its candidates.
+
+        Raises:
+            InputError: for a query without a visible character.
+        """
+        limit = self._settings.query_tokens
+        probe = self._form(1)
+        parts = (*probe.prefix, *probe.blocks[0], *probe.closing)
+        # A template that knows no instruction reads it in front of the query, in its place.
+        told_at = "instruction" if has_field(self.layout, "instruction") else "query"
+        [told] = self._texts([instruction or ""], limit, _spaced(parts, told_at))
+        follows = told_at == "query" and told.token_ids
+        [encoded] = self._texts([query], limit, not follows and _spaced(parts, "query"))
+        if not encoded.token_ids:
+            raise InputError("the query has no visible character; give the text to rank by")
+        texts = [f"{p.title}: {p.text}" if p.title else p.text for p in passages]
+        cut_at = self._settings.passage_tokens
+        return Candidates(
+            encoded, told, tuple(self._texts(texts, cut_at, _spaced(parts, "passage")))
+        )
+
+    def prompt(self, candidates: Candidates, window: Sequence[int]) -> Prompt:
+        """The prompt of the window that holds these candidates, in this order.
+
+        Raises:
+            WindowTooLargeError: where even the shortest passages do not fit.
+            IdentifierError: where the window has more passages than there are identifiers.
+        """
+        identifiers = self.identifiers.first(len(window))
+        form = self._form(len(window))
+        query = self._query(candidates)
+        fixed = _fixed_tokens(form, query)
+        lengths = [len(candidates.passages[place].token_ids) for place in window]
+        longest = _longest(lengths, self._budget - fixed)
+        if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
+            raise WindowTooLargeError(self._too_large(len(window), fixed))
+        encoded = [candidates.passages[place] for place in window]
+        passages = [passage.token_ids[:longest] for passage in encoded]
+        blocks = [
+            _filled(block, query, identifier, passage)
+            for block, identifier, passage in zip(
+                form.blocks, identifiers.token_ids, passages, strict=True
+            )
+        ]
+        return Prompt(
+            prefix=_filled(form.prefix, query),
+            blocks=tuple(blocks),
+            closing=_filled(form.closing, query),
+            identifiers=identifiers.names,
+            identifier_ids=identifiers.token_ids,
+            cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
+            query_cut=candidates.query.cut or candidates.instruction.cut,
+        )
+
+    def _compile(self, passages: int) -> Form:
+        return compile_form(self.layout, self._encoder, passages)
+
+    def _texts(self, texts: Sequence[str], limit: int, spaced: bool) -> list[EncodedText]:
+        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=self.guard.disarm)
+        return [EncodedText(self.guard.filter(text.token_ids), text.cut) for text in encoded]
+
+    def _query(self, candidates: Candidates) -> dict[str, tuple[int, ...]]:
+        query, told = candidates.query.token_ids, candidates.instruction.token_ids
+        if not told:
+            return {"query": query, "instruction": ()}
+        told = (*told, *self._encoder.literal("\n"))
+        if has_field(self.layout, "instruction"):
+            return {"query": query, "instruction": told}
+        return {"query": (*told, *query), "instruction": ()}
+
+    def _too_large(self, passages: int, fixed: int) -> str:
+        return (
+            f"a window of {passages} passages needs at least "
+            f"{fixed + passages * LEAST_PASSAGE_TOKENS} tokens ({fixed} without the passages) and "
+            f"may have {self._budget}; use a smaller window, strategy='sliding' in place of "
+            "'full', a shorter query, or a larger window_tokens where the model allows it"
+        )
+
+
+def _layout(settings: Settings) -> Layout:
+    if settings.template is not None:
+        return parse_template(settings.template)
+    return layout_named(settings.layout)
+
+
+def _tail(parts: Sequence[Part]) -> tuple[int, ...]:
+    literal = parts[-1] if parts and isinstance(parts[-1], tuple) else ()
+    return literal[-_CONTEXT_TOKENS:]
+
+
+def _spaced(parts: Iterable[Part], kind: str) -> bool:
+    return any(not isinstance(p, tuple) and p.kind == kind and p.spaced for p in parts)
+
+
+def _fixed_tokens(form: Form, query: dict[str, tuple[int, ...]]) -> int:
+    """Tokens of everything but the passages."""
+    parts = [*form.prefix, *(part for block in form.blocks for part in block), *form.closing]
+    return sum(_tokens(part, query) for part in parts)
+
+
+def _tokens(part: Part, query: dict[str, tuple[int, ...]]) -> int:
+    if isinstance(part, tuple):
+        return len(part)
+    return 1 if part.kind == "identifier" else len(query.get(part.kind, ()))
+
+
+def _longest(lengths: Sequence[int], budget: int) -> int:
+    """The most tokens a passage may keep so that all fit: cut the longest ones first."""
+    rest = budget
+    for place, length in enumerate(sorted(lengths)):
+        share = rest // (len(lengths) - place)
+        if length > share:
+            return share
+        rest -= length
+    return max(lengths, default=0)
+
+
+def _filled(
+    parts: Sequence[Part],
+    query: dict[str, tuple[int, ...]],
+    identifier: int = -1,
+    passage: tuple[int, ...] = (),
+) -> tuple[int, ...]:
+    values = {**query, "identifier": (identifier,), "passage": passage}
+    ids: list[int] = []
+    for part in parts:
+        ids.extend(part if isinstance(part, tuple) else values[part.kind])
+    return tuple(ids)

@@ -1,0 +1,123 @@
+"""The ranking: what a reranking returns, a sequence of ranked passages that explains itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from reranker.explanation import Explanation
+from reranker.lockstep import ScoredWindow
+from reranker.passage import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPassage:
+    """One passage in its new place.
+
+    `index` is its place among the candidates given (from 0), `rank` its new one (from 1), `score`
+    its identifier logit: two scores' difference is the log odds of one against the other.
+    """
+
+    index: int
+    id: str
+    rank: int
+    score: float
+    passage: Passage
+
+    @property
+    def text(self) -> str:
+        """The passage's text as it was given."""
+        return self.passage.text
+
+    @property
+    def title(self) -> str | None:
+        """The passage's title, if it has one."""
+        return self.passage.title
+
+
+class Ranking(Sequence[RankedPassage]):
+    """Ranked passages, best first; scores are finite and fall strictly.
+
+    Behaves as a tuple of `RankedPassage`; `explain()` tells how it came about.
+    """
+
+    def __init__(
+        self,
+        query: str,
+        passages: Sequence[RankedPassage],
+        *,
+        windows: Sequence[ScoredWindow] = (),
+        candidates: int | None = None,
+    ) -> None:
+        self.query = query
+        self._passages = tuple(passages)
+        self._windows = tuple(windows)
+        self._candidates = len(self._passages) if candidates is None else candidates
+
+    @overload
+    def __getitem__(self, place: int) -> RankedPassage: ...
+    @overload
+    def __getitem__(self, place: slice) -> "tuple[RankedPassage, ...]": ...
+    def __getitem__(self, place: int | slice) -> "RankedPassage | tuple[RankedPassage, ...]":
+        return self._passages[place]
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ranking):
+            return NotImplemented
+        return self.query == other.query and self._passages == other._passages
+
+    def __hash__(self) -> int:
+        return hash((self.query, self._passages))
+
+    def __repr__(self) -> str:
+        best = f", best={self._passages[0].id!r}" if self._passages else ""
+        return f"Ranking({_short(self.query, 40)!r}, passages={len(self)}{best})"
+
+    def __str__(self) -> str:
+        lines = [f"{_short(self.query, 78)}"]
+        lines += [
+            f"{p.rank:>4}  {p.score:>9.3f}  {_moved(p):>6}  {_short(p.text, 56)}"
+            for p in self._passages
+        ]
+        return "\n".join(lines)
+
+    def explain(self) -> Explanation:
+        """How the ranking came about: windows, logits, tokens, cuts and milliseconds."""
+        return Explanation(
+            query=self.query,
+            candidates=self._candidates,
+            moves=tuple((p.index, p.rank) for p in self._passages),
+            ids={p.index: p.id for p in self._passages},
+            windows=self._windows,
+        )
+
+    def to_trec(self, query_id: str, *, tag: str = "reranker") -> str:
+        """Lines of a TREC run: query id, Q0, passage id, rank, score, tag.
+
+        A passage id given twice is written once, at its better rank, as the format demands.
+        """
+        best: dict[str, RankedPassage] = {}
+        for passage in self._passages:
+            best.setdefault(passage.id, passage)
+        return "".join(
+            f"{query_id} Q0 {id_} {rank} {p.score!r} {tag}\n"
+            for rank, (id_, p) in enumerate(best.items(), start=1)
+        )
+
+    def to_corpus_ids(self) -> list[dict[str, int | float]]:
+        """`[{"corpus_id": …, "score": …}]`, as sentence-transformers' cross-encoders return it."""
+        return [{"corpus_id": p.index, "score": p.score} for p in self._passages]
+
+
+def _moved(passage: RankedPassage) -> str:
+    """Places gained or lost against the first stage: ▲3, ▼1, or =."""
+    gain = passage.index + 1 - passage.rank
+    return f"▲{gain}" if gain > 0 else f"▼{-gain}" if gain < 0 else "="
+
+
+def _short(text: str, width: int) -> str:
+    """One printable line of at most `width` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * width]).split())
+    return line if len(line) <= width else line[: width - 1] + "…"
