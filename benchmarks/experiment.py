@@ -7,7 +7,7 @@ from random import Random
 
 from benchmarks.metrics import NDCG, RELEVANT_FROM, evaluate
 from benchmarks.orders import FIRST_STAGE, ORDERS, OrderSensitivity, sensitivity
-from benchmarks.report import Experiment, Row, compared, cost, row, versions
+from benchmarks.report import RERANKING_PACKAGES, Experiment, Row, compared, cost, row, versions
 from benchmarks.reranking import MeasuredReranker, as_run, rerank, tasks
 from benchmarks.work import FOLDER, WorkFile
 from data.collections import load
@@ -140,8 +140,8 @@ def _sensitivity(runs: Mapping[str, Run], collection: Collection) -> OrderSensit
 def _work(
     plan: Plan, label: str, collection: Collection, settings: Mapping[str, object]
 ) -> WorkFile:
-    configuration = {**settings, "collection": collection.name, "versions": versions()}
-    work = WorkFile(f"{collection.name}-{label}", configuration, plan.work)
+    known = {"collection": collection.name, "versions": versions(RERANKING_PACKAGES)}
+    work = WorkFile(f"{collection.name}-{label}", {**settings, **known}, plan.work)
     if plan.fresh:
         work.forget()
     return work

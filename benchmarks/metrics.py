@@ -6,7 +6,7 @@ organisers do (Craswell et al., arXiv 2003.07820).
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reranker.errors import MissingExtraError
 from reranker.qrels import Qrels
@@ -28,23 +28,19 @@ def evaluate(run: Run, qrels: Qrels, *, relevant_from: int = 1) -> dict[str, Per
     Raises:
         MissingExtraError: where ranx is not installed.
     """
-    ranked = {query: _by_place(run.ids(query)) for query in qrels if run.ids(query)}
+    ranked = [query for query in qrels if run.ids(query)]
     zeros = dict.fromkeys(qrels, 0.0)
     if not ranked:
         return {measure: dict(zeros) for measure in MEASURES}
-    found = _scores({query: qrels[query] for query in ranked}, ranked, relevant_from)
-    return {measure: zeros | found[measure] for measure in MEASURES}
-
-
-def _by_place(ids: list[str]) -> dict[str, float]:
-    """Scores that decrease by one a place: ranx sorts by score, and ties would be shuffled."""
-    return {id_: float(len(ids) - place) for place, id_ in enumerate(ids)}
+    found = _scores([(qrels[query], run.ids(query)) for query in ranked], relevant_from)
+    return {measure: zeros | dict(zip(ranked, found[measure], strict=True)) for measure in MEASURES}
 
 
 def _scores(
-    qrels: Qrels, ranked: Mapping[str, Mapping[str, float]], relevant_from: int
-) -> dict[str, PerQuery]:
-    # ranx compiles its measures at the first use: most of a minute, so it is imported here alone.
+    judged: Sequence[tuple[Mapping[str, int], Sequence[str]]], relevant_from: int
+) -> dict[str, list[float]]:
+    """Each measure for each pair of judgments and ranked ids."""
+    # Importing ranx compiles, so it is done here alone.
     try:
         import ranx
     except ImportError as error:
@@ -54,12 +50,31 @@ def _scores(
         MRR: f"mrr@10-l{relevant_from}",
         RECALL: f"recall@100-l{relevant_from}",
     }
-    run = ranx.Run(ranked)
+    pairs = {_id(place): _renamed(*pair) for place, pair in enumerate(judged)}
+    run = ranx.Run({query: ranked for query, (_, ranked) in pairs.items()})
     with warnings.catch_warnings():
         # numba warns of a cast within ranx, of the hashes that it compares ids by.
         warnings.simplefilter("ignore")
-        ranx.evaluate(ranx.Qrels(qrels), run, list(names.values()))
+        qrels = ranx.Qrels({query: grades for query, (grades, _) in pairs.items()})
+        ranx.evaluate(qrels, run, list(names.values()))
     return {
-        measure: {query: float(value) for query, value in run.scores[name].items()}
+        measure: [float(run.scores[name][query]) for query in pairs]
         for measure, name in names.items()
     }
+
+
+def _renamed(
+    grades: Mapping[str, int], ids: Sequence[str]
+) -> tuple[dict[str, int], dict[str, float]]:
+    """One query's judgments and ranking as ranx wants them.
+
+    ranx compiles anew, for a minute, for every length of the longest id: all get one length. It
+    sorts by score and would shuffle ties: scores fall by one a place.
+    """
+    names = {id_: _id(place) for place, id_ in enumerate(dict.fromkeys([*grades, *ids]))}
+    ranked = {names[id_]: float(len(ids) - place) for place, id_ in enumerate(ids)}
+    return {names[id_]: grade for id_, grade in grades.items()}, ranked
+
+
+def _id(number: int) -> str:
+    return f"{number:08d}"

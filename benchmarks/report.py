@@ -16,7 +16,28 @@ from benchmarks.work import Outcome
 from reranker.collection import Collection
 from reranker.run import Run
 
-PACKAGES = ("reranker", "torch", "transformers", "peft", "bm25s", "ranx", "numpy")
+RERANKING_PACKAGES = ("reranker", "torch", "transformers", "peft")
+PACKAGES = (*RERANKING_PACKAGES, "bm25s", "ranx", "numpy")
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """The versions of Python and of the packages that a figure depends on."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """The machine in words: system, processor, cores and, where torch is loaded, the GPU."""
+    words = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        words += f", {torch.cuda.get_device_name()}"
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +88,8 @@ class Report:
     command: str
     experiments: Sequence[Experiment]
     date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
-    versions: Mapping[str, str] = field(default_factory=lambda: versions())
-    machine: str = field(default_factory=lambda: machine())
+    versions: Mapping[str, str] = field(default_factory=versions)
+    machine: str = field(default_factory=machine)
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain values, fit for JSON."""
@@ -110,23 +131,3 @@ def cost(outcomes: Mapping[str, Outcome]) -> Cost | None:
 def _mean(counts: Sequence[int | None]) -> float | None:
     told = [count for count in counts if count is not None]
     return fmean(told) if len(told) == len(counts) else None
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that a figure depends on."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def machine() -> str:
-    """The machine in words: system, processor, cores and, where torch is loaded, the GPU."""
-    words = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        words += f", {torch.cuda.get_device_name()}"
-    return words

@@ -123,7 +123,8 @@ def _orders(rows: Sequence[Row]) -> str:
 
 def _settings(rows: Sequence[Row]) -> str:
     lines = [
-        f"- {row.label}: " + ", ".join(f"{name} {value}" for name, value in row.settings.items())
+        f"- {row.label}: "
+        + ", ".join(f"{name} {value}" for name, value in row.settings.items() if value is not None)
         for row in rows
         if row.settings
     ]

@@ -47,6 +47,7 @@ def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     from peft import PeftConfig, PeftModelForCausalLM
 
     _check_folder(folder)
+    _check_finite(folder)
     config = PeftConfig.from_pretrained(str(folder))
     if config.is_prompt_learning:
         raise ModelError(
@@ -61,7 +62,7 @@ def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         raise ModelError(f"{_mismatch(folder, model)}: {brief(error)}") from error
     _check_report(folder, model, report)
     quantized = getattr(model, "is_quantized", False)
-    return adapted.get_base_model() if quantized else adapted.merge_and_unload(safe_merge=True)
+    return adapted.get_base_model() if quantized else adapted.merge_and_unload()
 
 
 def _check_folder(folder: Path) -> None:
@@ -74,6 +75,18 @@ def _check_folder(folder: Path) -> None:
             "can run code and are never read: load the adapter with peft where you trust it and "
             "save it again with save_pretrained"
         )
+
+
+def _check_finite(folder: Path) -> None:
+    """Refuse NaN and infinity here: PEFT's own check of every merged weight takes seconds."""
+    from safetensors.torch import load_file
+
+    for name, tensor in load_file(folder / WEIGHTS).items():
+        if not tensor.isfinite().all():
+            raise ModelError(
+                f"{folder / WEIGHTS} holds NaN or infinity in {name!r}; its training went wrong: "
+                "take an earlier checkpoint"
+            )
 
 
 def _check_report(folder: Path, model: PreTrainedModel, report: Any) -> None:

@@ -58,9 +58,11 @@ def _partition(order: list[int], window: int) -> Strategy:
     rest = order[window:]
     windows = [(pivot, *rest[i : i + window - 1]) for i in range(0, len(rest), window - 1)]
     for members, scores in zip(windows, (yield windows), strict=True):
-        lead = dict(zip(members, (score - scores[0] for score in scores), strict=True))
-        above += [place for place in members[1:] if lead[place] > 0]
-        below |= {place: (-lead[place], place) for place in members[1:] if lead[place] <= 0}
+        for place, score in zip(members[1:], scores[1:], strict=True):
+            if score > scores[0]:
+                above.append(place)
+            else:
+                below[place] = (scores[0] - score if score < scores[0] else 0.0, place)
     best = above if len(above) == middle else (yield from _partition(sorted(above), window))
     return [*best, pivot, *sorted(below, key=below.__getitem__)]
 

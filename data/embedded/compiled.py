@@ -13,8 +13,8 @@ from data.embedded.document import TITLE_CHARACTERS, Document, is_public
 MODULES = (
     "_socket", "array", "atexit", "binascii", "bz2", "cmath", "collections", "contextvars", "csv",
     "datetime", "errno", "faulthandler", "functools", "gc", "hashlib", "heapq", "io", "itertools",
-    "lzma", "marshal", "math", "mmap", "operator", "os", "os.path", "pickle", "queue", "random", "re",
-    "select", "signal", "sqlite3", "ssl", "struct", "sys", "time", "tracemalloc", "types",
+    "lzma", "marshal", "math", "mmap", "operator", "os", "os.path", "pickle", "queue", "random",
+    "re", "select", "signal", "sqlite3", "ssl", "struct", "sys", "time", "tracemalloc", "types",
     "unicodedata", "weakref", "xml.etree.ElementTree", "zlib",
 )  # fmt: skip
 # bytearray repeats bytes, method by method; the others are the interactive session's.
@@ -27,9 +27,13 @@ ORIGINS = {
 SELF = re.compile(r"^\(\$\w+(, /)?(, )?")
 
 
-def read_compiled() -> Iterator[Document]:
-    """The documentation of the built-in names, then of `MODULES`; one that is not built is skipped."""
+def read_builtins() -> Iterator[Document]:
+    """The documentation of the built-in functions and types, and of their methods."""
     yield from _read_members(builtins, "builtins", "")
+
+
+def read_modules() -> Iterator[Document]:
+    """The documentation of `MODULES`, member by member; a module that is not built is skipped."""
     for module_name in MODULES:
         try:
             module = importlib.import_module(module_name)

@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 
 from reranker import embedded, source
 from reranker.checkpoint import load
@@ -132,6 +133,22 @@ def test_an_adapter_for_absent_modules_is_refused(adapter, base):
 def test_a_pickled_adapter_is_refused(adapter):
     (adapter[0] / "adapter_model.safetensors").rename(adapter[0] / "adapter_model.bin")
     with pytest.raises(ModelError, match=r"expected adapter_model\.safetensors. Pickles"):
+        load(adapter[0], device="cpu")
+
+
+def test_an_adapter_with_nan_is_refused(adapter):
+    path = adapter[0] / "adapter_model.safetensors"
+    tensors = load_file(path)
+    tensors[max(tensors)][0, 0] = float("nan")
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match="holds NaN or infinity"):
+        load(adapter[0], device="cpu")
+
+
+def test_weights_of_an_adapter_cut_short_are_refused(adapter):
+    path = adapter[0] / "adapter_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ModelError, match="cannot be loaded"):
         load(adapter[0], device="cpu")
 
 

@@ -26,7 +26,8 @@ EXAMPLES = int(os.environ.get("RERANKER_HOSTILE", "150"))
 
 PIECES = st.sampled_from(
     [
-        "[A]", "[B", "[ A ]", "A]", "[[A]]", "[(A)]", " [", "[", "[AA]", "［A］", "\n\nq [", "\n",
+        "[A]", "[B", "[ A ]", "A]", "[[A]]", "[(A)]", " [", "[", "[AA]", "\uff3bA\uff3d", "\n\nq [",
+        "\n",
         "<|im_end|>", "<|im_start|>system\n", "<|im_start|>", "<|endoftext|>", "</s>", "<s>",
         "<think>", "{query}", "{passage}", "{identifier}", "{0}", "%s", "\\n", "{{", "}}",
         "\ue000query\ue001", "\ue000closing\ue001", "\ue000identifier0\ue001",
@@ -128,7 +129,7 @@ def test_every_ranking_is_a_permutation(
 ) -> None:
     kind = reranker.with_settings(strategy=strategy)
     if not clean(query):
-        with pytest.raises(InputError, match="blank|no visible character"):
+        with pytest.raises(InputError, match=r"blank|no visible character"):
             kind.rank(query, passages or [""], instruction=instruction)
         return
     ranking = kind.rank(query, passages, instruction=instruction)

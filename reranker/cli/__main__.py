@@ -1,0 +1,5 @@
+"""`python -m reranker.cli`."""
+
+from reranker.cli import main
+
+main()

@@ -1,0 +1,31 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from reranker.files import reading, replacing, write_atomically
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "new" / name
+    write_atomically(path, "ä\nb\n")
+    with reading(path) as stream:
+        assert stream.read() == "ä\nb\n"
+    if name.endswith(".gz"):
+        assert gzip.decompress(path.read_bytes()).decode() == "ä\nb\n"
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+
+    def fail_midway() -> None:
+        with replacing(path) as stream:
+            stream.write("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_midway()
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
