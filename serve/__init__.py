@@ -1,1 +1,4 @@
-"""The Ray Serve application."""
+"""The Ray Serve application: contracts, admission, the window queue, deploy configs.
+
+Knows `reranker` alone.
+"""

@@ -1,1 +1,4 @@
-"""Training jobs; see the training section of the README."""
+"""Jobs that make a model: objectives, listwise datasets, the trainer, recipes.
+
+Knows `reranker` and `data`, and neither `serve` nor `benchmarks`.
+"""

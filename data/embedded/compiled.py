@@ -64,7 +64,8 @@ def _lives_in(home: str, member: object) -> bool:
 
 def _read_one(member: object, name: str) -> Iterator[Document]:
     text = getattr(member, "__doc__", None)
-    if isinstance(text, str):
+    # A constant has its type's documentation: `datetime.date.max` is no place to read it.
+    if isinstance(text, str) and text != type(member).__doc__:
         yield Document(name, _title(member, name), inspect.cleandoc(text))
 
 

@@ -23,7 +23,7 @@ def cut(documents: Iterable[Document]) -> dict[str, Passage]:
     passages: dict[str, Passage] = {}
     seen: set[str] = set()
     for document in documents:
-        for piece in _pieces(document):
+        for piece in pieces(document):
             words = slug(piece.text)
             if len(piece.text) >= MIN_CHARACTERS and words not in seen:
                 seen.add(words)
@@ -48,7 +48,7 @@ def _free_id(piece: Document, taken: dict[str, Passage]) -> str:
     return f"{piece.name}#{'-'.join(words)}"  # texts differ, so this one is free
 
 
-def _pieces(document: Document) -> Iterator[Document]:
+def pieces(document: Document) -> Iterator[Document]:
     """The document in parts; the first alone keeps the section's heading."""
     section = document.section
     for text in _groups(document.text):

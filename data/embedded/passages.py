@@ -1,5 +1,6 @@
-"""The embedded passages: the standard library's documentation, read from the running interpreter."""
+"""The embedded passages: the documentation of the running interpreter's standard library."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
@@ -20,7 +21,9 @@ def read_passages() -> Mapping[str, Passage]:
     Raises:
         DataError: where the interpreter has no sources on disk.
     """
-    return MappingProxyType(cut(chain(_named_documents(), read_topics())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the library's own code, such as an old escape sequence
+        return MappingProxyType(cut(chain(_named_documents(), read_topics())))
 
 
 def _named_documents() -> Iterator[Document]:

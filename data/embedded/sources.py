@@ -11,11 +11,12 @@ from data.embedded.document import TITLE_CHARACTERS, Document, is_public
 from reranker.errors import DataError
 
 # Absent from some builds, gone in a later Python, or no part of the library proper.
-SKIPPED = frozenset(
-    "aifc antigravity asynchat asyncore cgi cgitb chunk crypt distutils encodings ensurepip idlelib imghdr "
-    "imp lib2to3 mailcap msilib nntplib ntpath nturl2path pipes pydoc_data smtpd sndhdr sunau "
-    "telnetlib this tkinter turtle turtledemo uu xdrlib".split()
-)
+SKIPPED = frozenset({
+    "aifc", "antigravity", "asynchat", "asyncore", "cgi", "cgitb", "chunk", "crypt", "distutils",
+    "encodings", "ensurepip", "idlelib", "imghdr", "imp", "lib2to3", "mailcap", "msilib",
+    "nntplib", "ntpath", "nturl2path", "pipes", "pydoc_data", "smtpd", "sndhdr", "sunau",
+    "telnetlib", "this", "tkinter", "turtle", "turtledemo", "uu", "xdrlib",
+})  # fmt: skip
 # Modules that hold the prose of another, public one.
 PUBLIC_NAMES = {
     "_collections_abc": "collections.abc",
@@ -38,8 +39,7 @@ def read_sources() -> Iterator[Document]:
         DataError: where the running interpreter has no sources on disk.
     """
     library = Path(sysconfig.get_path("stdlib"))
-    paths = sorted(library.rglob("*.py")) if library.is_dir() else []
-    modules = {path: name for path in paths if (name := _module_name(path, library))}
+    modules = {path: name for path in _paths(library) if (name := _module_name(path, library))}
     if not modules:
         raise DataError(
             f"the embedded collection is read from the standard library's .py files, and "
@@ -49,10 +49,18 @@ def read_sources() -> Iterator[Document]:
         yield from _read_module(path, name)
 
 
+def _paths(library: Path) -> Iterator[Path]:
+    """The files of the library's own modules: site-packages, which may be huge, is not entered."""
+    if library.is_dir():
+        for entry in sorted(library.iterdir()):
+            if entry.stem in sys.stdlib_module_names and entry.stem not in SKIPPED:
+                yield from [entry] if entry.suffix == ".py" else sorted(entry.rglob("*.py"))
+
+
 def _module_name(path: Path, library: Path) -> str | None:
     parts = path.relative_to(library).with_suffix("").parts
     top = parts[0]
-    if top in SKIPPED or top not in sys.stdlib_module_names or SKIPPED_PARTS.intersection(parts):
+    if SKIPPED_PARTS.intersection(parts):
         return None
     if top in PUBLIC_NAMES:
         return PUBLIC_NAMES[top]

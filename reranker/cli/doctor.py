@@ -62,5 +62,8 @@ def _show(found: Sequence["Check"], *, works: bool) -> None:
     screen = console()
     screen.print(table)
     screen.print(Text("It works." if works else "It does not work.", style="bold"))
-    for line in to_do(found):
+    steps = to_do(found)
+    if steps:
+        screen.print("To do:")
+    for line in steps:
         screen.print(Text(f"- {one_line(line)}"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reranker.cli.group import Verbose
+from reranker.cli.group import UsageError, Verbose
 from reranker.cli.items import read_passages
 from reranker.cli.options import RerankerOptions
 from reranker.cli.output import ranked_row
@@ -42,7 +42,7 @@ def explain(
 ) -> None:
     """Rank passages and show why: each window's logits, what moved, what was cut, how long."""
     if bool(passages) == (passage_file is not None):
-        raise typer.BadParameter("give the passages as arguments, or a file of them by --passages")
+        raise UsageError("give the passages as arguments, or a file of them by --passages")
     found = [Passage(text) for text in passages or ()] or read_passages(passage_file)
     reranker = options.reranker()
     ranking = reranker.rank(query, found, instruction=instruction)

@@ -18,6 +18,7 @@ from reranker.cli.terminal import one_line, to_stderr
 from reranker.errors import RerankerError
 
 TRACEBACK = "RERANKER_TRACEBACK"
+MISUSED = 2
 INTERRUPTED = 130
 READER_GONE = 141
 
@@ -42,6 +43,10 @@ Verbose = Annotated[
 ]
 
 
+class UsageError(Exception):
+    """Arguments that are right one by one and make no sense together."""
+
+
 class Group(TyperGroup):
     """The commands, run so that what goes wrong ends in one line and an exit status."""
 
@@ -56,6 +61,9 @@ class Group(TyperGroup):
             except KeyboardInterrupt:
                 to_stderr("interrupted", "")
                 raise typer.Exit(INTERRUPTED) from None
+            except UsageError as error:
+                to_stderr("error:", f"{error} (see {ctx.info_name} {ctx.invoked_subcommand} -h)")
+                raise typer.Exit(MISUSED) from None
             except (RerankerError, OSError) as error:
                 if ctx.obj == "verbose" or os.environ.get(TRACEBACK, "0") not in ("", "0"):
                     raise

@@ -95,16 +95,20 @@ def _head(step: int, of: int, window: "ScoredWindow") -> Text:
     cut = f", {len(window.prompt.cut)} cut" if window.prompt.cut else ""
     return Text.assemble(
         (f"window {step} of {of}", "bold"),
-        f"  {len(window.candidates)} passages{cut}, {len(window.prompt)} tokens, "
+        f"  {_count(len(window.candidates), 'passage')}{cut}, {len(window.prompt)} tokens, "
         f"{window.milliseconds:.0f} ms",
     )
 
 
 def _totals(ranking: "Ranking") -> Text:
     told = ranking.explain()
-    cut = f"{len(told.cut)} passages cut" + (", the query too" if told.query_cut else "")
-    total = f"{told.candidates} candidates, {len(told.windows)} forward passes' windows"
+    cut = _count(len(told.cut), "passage") + " cut" + (", the query too" if told.query_cut else "")
+    total = f"{_count(told.candidates, 'candidate')}, {_count(len(told.windows), 'window')}"
     return _fact("in all", f"{total}, {told.tokens} tokens, {told.milliseconds:.0f} ms, {cut}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _model(reranker: "Reranker") -> Text:

@@ -1,16 +1,17 @@
 """`reranker rank`: rerank the candidates of many queries."""
 
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from reranker.cli.first_stage import CollectionOptions
-from reranker.cli.group import Verbose
+from reranker.cli.group import UsageError, Verbose
 from reranker.cli.items import Item, check_trec, read_items
 from reranker.cli.lines import is_stream, writing
 from reranker.cli.options import RerankerOptions
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from reranker.ranking import Ranking
     from reranker.reranker import Reranker
+
+log = logging.getLogger(__name__)
 
 _NOTHING = (
     "nothing to rank. Give a file of JSON lines such as "
@@ -69,20 +72,24 @@ def rank(
     with writing(out.output) as stream:
         items, total = _items(source, first_stage, trec=form == "trec")
         rankings = _ranked(options.reranker(), items, top_k, instruction)
+        done = 0
         with _bar(total, _bar_shown(progress, out.output)) as bar:
             for item, ranking in rankings:
                 stream.write(lines(item, ranking))
                 bar.update()
+                done += 1
+    if done == 0:
+        log.warning("there was no query to rank passages for")
 
 
 def _check_source(source: Path | None, first_stage: CollectionOptions) -> None:
     if first_stage.collection is not None:
         if source is not None:
-            raise typer.BadParameter("give INPUT or --collection, not both")
+            raise UsageError("give INPUT or --collection, not both")
     elif first_stage.run is not None:
-        raise typer.BadParameter("--run holds ids alone; say with --collection whose they are")
+        raise UsageError("--run holds ids alone; say with --collection whose they are")
     elif source is None and sys.stdin.isatty():
-        raise typer.BadParameter(_NOTHING)
+        raise UsageError(_NOTHING)
 
 
 def _items(
@@ -150,8 +157,7 @@ def _bar_shown(asked: bool | None, output: Path | None) -> bool:
     return sys.stderr.isatty() and not (is_stream(output) and sys.stdout.isatty())
 
 
-def _bar(total: int | None, shown: bool) -> "tqdm[None]":
+def _bar(total: int | None, shown: bool) -> "tqdm[NoReturn]":
     from tqdm import tqdm
 
-    bar: tqdm[None] = tqdm(total=total, desc="rerank", unit="query", disable=not shown)
-    return bar
+    return tqdm(total=total, desc="rerank", unit="query", disable=not shown)

@@ -19,10 +19,8 @@ from reranker.reranker import Reranker
 from reranker.settings import Settings
 from tests.tiny import tiny_model, tiny_tokenizer
 
-TEXTS = [
-    f"passage number {word}"
-    for word in ["one", "two", "three", "four", "five", "six", "seven", "eight"]
-]
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+TEXTS = [f"passage number {word}" for word in WORDS]
 
 
 def test_the_public_names() -> None:

