@@ -91,11 +91,15 @@ def quality(
     rerankers = measured_rerankers(
         model or [], strategy or [], parse_settings(setting or []), dtype=dtype, device=device
     )
-    experiments = [
-        conduct(plan, one, stage, files, rerankers)
-        for one in collection
-        for stage in first_stage or ["bm25"]
-    ]
+    try:
+        experiments = [
+            conduct(plan, one, stage, files, rerankers)
+            for one in collection
+            for stage in first_stage or ["bm25"]
+        ]
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command goes on from here")
+        raise typer.Exit(130) from None
     report = Report(name, _command(), experiments)
     write(report, plan.results, plots=plots)
     _show(report, plan.results)
@@ -178,9 +182,6 @@ def main() -> None:
     except RerankerError as error:
         Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -80,4 +80,5 @@ def hold(
         after_round=after_round,
     )
     device = runners.device.type
-    return Result(race.name, device, race.first, race.second, times, race.limit, race.facts)
+    limit = race.limit if workload.limited else None
+    return Result(race.name, device, race.first, race.second, times, limit, race.facts)

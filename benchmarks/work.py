@@ -45,11 +45,12 @@ def task_key(order: str, query_id: str, query: str, passages: Sequence[Passage])
 
 
 class WorkFile:
-    """The finished queries of one configuration."""
+    """The finished queries of one configuration; the name is for people, the digest finds it."""
 
-    def __init__(self, label: str, configuration: Mapping[str, object], folder: Path = FOLDER):
-        safe = "".join(sign if sign.isalnum() or sign in "-._" else "-" for sign in label)
-        self.path = folder / f"{safe[:60]}-{digest(configuration)}.jsonl"
+    def __init__(self, name: str, configuration: Mapping[str, object], folder: Path = FOLDER):
+        safe = "".join(sign if sign.isalnum() or sign in "-._" else "-" for sign in name)
+        ending = f"-{digest(configuration)}.jsonl"
+        self.path = next(folder.glob(f"*{ending}"), folder / (safe[:60] + ending))
         self._configuration = dict(configuration)
         self._outcomes = _read(self.path) if self.path.is_file() else {}
 
@@ -86,7 +87,8 @@ def _read(path: Path) -> dict[str, Outcome]:
         except json.JSONDecodeError:
             continue
         if "key" in values:
-            outcomes[values.pop("key")] = _outcome(values, path)
+            key = values.pop("key")
+            outcomes[key] = _outcome(values, path)
     return outcomes
 
 

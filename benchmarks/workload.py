@@ -17,7 +17,8 @@ class Workload:
 
     `window` is the large window and `window_tokens` what its passages are cut at; `mixed` is the
     fewest passages of a window among `batch` windows of all sizes; `candidates` are the fewest and
-    most of a query; `short` and `short_tokens` are the small window's passages and their cut.
+    most of a query; `short` and `short_tokens` are the small window's passages and their cut. A
+    turn lasts `least_seconds` at least. `limited` says whether ratios of these sizes must keep limits.
     """
 
     window: int = 20
@@ -29,6 +30,7 @@ class Workload:
     short: int = 5
     short_tokens: int = 20
     least_seconds: float = 0.2
+    limited: bool = True
 
 
 FULL = Workload()
@@ -42,6 +44,7 @@ QUICK = Workload(
     short=3,
     short_tokens=8,
     least_seconds=0.0,
+    limited=False,
 )
 
 

@@ -36,7 +36,7 @@ Split = Annotated[str | None, typer.Option(help="Which judgments to read; test w
 def list_() -> None:
     """List the collections on this machine."""
     table = Table("collection", "splits", "folder")
-    table.add_row(EMBEDDED, "", "(the interpreter's own documentation)")
+    table.add_row(EMBEDDED, "all dev test", "(the interpreter's own documentation)")
     for name, folder in folders().items():
         table.add_row(escape(name), " ".join(splits(folder)), escape(str(folder)))
     console.print(table)

@@ -29,7 +29,7 @@ def load(name: str, split: str | None = None) -> Collection:
     if name == EMBEDDED:
         from data.embedded import load as load_embedded
 
-        return load_embedded(split)
+        return load_embedded(split or "test")
     if name.startswith("hf:"):
         from data.hub import load_hub
 

@@ -7,13 +7,13 @@ values are kept. See FIRST (arXiv 2406.15657) for reading a ranking off one toke
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from reranker import attention
-from reranker.errors import EngineError, NonFiniteLogitsError
+from reranker.errors import EngineError, ModelError, NonFiniteLogitsError
 from reranker.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
+_ROW_LAYERS = {"full_attention", "sliding_attention"}
+_STRETCHED_ROPES = {"dynamic", "longrope"}
 _CHECK_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 
 
@@ -34,9 +36,13 @@ class Engine:
         batch_tokens: the most tokens of one pass; a longer row passes alone. Chosen by device
             when not given.
 
+    Raises:
+        ModelError: for a model that another engine has taken over.
+
     `packs` says whether rows share passes. Architectures whose layers mix neighbouring tokens
-    outside of attention (state spaces, convolutions, ALiBi) cannot be packed exactly: a check at
-    construction finds them, and their rows pass one at a time.
+    outside of attention (state spaces, convolutions, ALiBi), or whose positions stretch with the
+    longest row, cannot be packed exactly: they are found at construction, by their configuration
+    and by trying, and their rows pass one at a time, as a warning says.
     """
 
     def __init__(
@@ -46,6 +52,11 @@ class Engine:
         *,
         batch_tokens: int | None = None,
     ) -> None:
+        if model.config._attn_implementation == attention.PACKED:
+            raise ModelError(
+                "an engine has taken this model over already; use Reranker.with_settings for other "
+                "settings of the same reranker, or load the model again"
+            )
         self._model = model
         self.device: torch.device = model.device
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 8192)
@@ -150,15 +161,16 @@ class Engine:
 
     def _try_packing(self, sample: list[list[int]], expected: list[Tensor]) -> bool:
         """Switch to packed attention if its logits are those of the plain forward."""
-        before = self._model.config._attn_implementation
+        config = self._model.config
+        before = config._attn_implementation
         tolerance = _CHECK_TOLERANCE.get(self._model.dtype, 0.1)
         attention.register()
         try:
             self._model.set_attn_implementation(attention.PACKED)
             found = self._packed_rows(sample)[:, list(self._columns.values())]
-            packs = self._model.config._attn_implementation == attention.PACKED and torch.allclose(
-                found.float(), torch.stack(expected).float(), atol=tolerance, rtol=tolerance
-            )
+            wanted = torch.stack(expected)
+            packs = _is_local(config) and config._attn_implementation == attention.PACKED
+            packs &= torch.allclose(found.float(), wanted.float(), atol=tolerance, rtol=tolerance)
         except (EngineError, TypeError, ValueError, RuntimeError) as error:
             logger.debug("packed attention failed", exc_info=error)
             packs = False
@@ -169,6 +181,19 @@ class Engine:
                 type(self._model).__name__,
             )
         return packs
+
+
+def _is_local(config: Any) -> bool:
+    """Whether a row's logits depend on that row alone when others share its sequence.
+
+    Layers that are no attention over the row carry state across rows; rotary embeddings that
+    stretch with the longest row make short rows depend on it.
+    """
+    config = config.get_text_config()
+    layers = set(getattr(config, "layer_types", None) or ())
+    rope = getattr(config, "rope_parameters", None) or {}
+    ropes = [rope, *(value for value in rope.values() if isinstance(value, dict))]
+    return layers <= _ROW_LAYERS and not any(r.get("rope_type") in _STRETCHED_ROPES for r in ropes)
 
 
 def _is_finite(value: float) -> bool:

@@ -17,8 +17,12 @@ MODULES = (
     "re", "select", "signal", "sqlite3", "ssl", "struct", "sys", "time", "tracemalloc", "types",
     "unicodedata", "weakref", "xml.etree.ElementTree", "zlib",
 )  # fmt: skip
-# bytearray repeats bytes, method by method; the others are the interactive session's.
-SKIPPED = frozenset({"bytearray", "copyright", "credits", "exit", "help", "license", "quit"})
+# bytearray repeats bytes, method by method; the others are the interactive session's, or hooks
+# that a test runner or a shell replaces.
+SKIPPED = frozenset({
+    "breakpointhook", "bytearray", "copyright", "credits", "displayhook", "excepthook", "exit",
+    "help", "license", "quit", "unraisablehook",
+})  # fmt: skip
 # Where a public module's members say they come from, when it is elsewhere.
 ORIGINS = {
     "os": frozenset({"nt", "posix"}),

@@ -17,7 +17,7 @@ def cut(documents: Iterable[Document]) -> dict[str, Passage]:
     """Passages by id, in order; texts of under 36 characters, or met before, are left out.
 
     A document's first passage has the document's name as its id. A later one adds its heading or
-    the words it begins with, `topics.import#the-from-form-uses-a-slightly`: unlike a running
+    the words it begins with, `topics.for#names-in-the-target-list-are`: unlike a running
     number, they still name the passage when another Python changes what stands before it.
     """
     passages: dict[str, Passage] = {}

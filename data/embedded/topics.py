@@ -25,7 +25,8 @@ def read_topics() -> Iterator[Document]:
 def _sections(name: str, text: str) -> Iterator[Document]:
     places = list(HEADING.finditer(text))
     start = places[0].start() if places else len(text)
-    yield Document(name, _plain(places[0]["title"]) if places else name, text[:start])
+    if text[:start].strip():
+        yield Document(name, name, text[:start])
     ends = [place.start() for place in places[1:]] + [len(text)]
     for place, end in zip(places, ends, strict=True):
         yield _section(name, _plain(places[0]["title"]), place, text[place.end() : end])

@@ -95,7 +95,7 @@ def _logging() -> Iterator[None]:
     """Show the library's log while a command runs: on a terminal, what takes long as well."""
     handler, level, upwards = _Lines(), _log.level, _log.propagate
     _log.addHandler(handler)
-    _log.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    _log.setLevel(logging.INFO if on_terminal() else logging.WARNING)
     _log.propagate = False
     try:
         yield
@@ -103,6 +103,11 @@ def _logging() -> Iterator[None]:
         _log.removeHandler(handler)
         _log.setLevel(level)
         _log.propagate = upwards
+
+
+def on_terminal() -> bool:
+    """Whether somebody may be watching stderr."""
+    return sys.stderr.isatty()
 
 
 def _discard_output() -> None:

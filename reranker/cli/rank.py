@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from reranker.cli.first_stage import CollectionOptions
-from reranker.cli.group import UsageError, Verbose
+from reranker.cli.group import UsageError, Verbose, on_terminal
 from reranker.cli.items import Item, check_trec, read_items
 from reranker.cli.lines import is_stream, writing
 from reranker.cli.options import RerankerOptions
@@ -82,13 +82,18 @@ def rank(
         log.warning("there was no query to rank passages for")
 
 
+def typed_at() -> bool:
+    """Whether stdin is a terminal, on which nobody means to type JSON lines."""
+    return sys.stdin.isatty()
+
+
 def _check_source(source: Path | None, first_stage: CollectionOptions) -> None:
     if first_stage.collection is not None:
         if source is not None:
             raise UsageError("give INPUT or --collection, not both")
     elif first_stage.run is not None:
         raise UsageError("--run holds ids alone; say with --collection whose they are")
-    elif source is None and sys.stdin.isatty():
+    elif source is None and typed_at():
         raise UsageError(_NOTHING)
 
 
@@ -154,7 +159,7 @@ def _bar_shown(asked: bool | None, output: Path | None) -> bool:
     """By default on a terminal, unless the rankings go to it as well."""
     if asked is not None:
         return asked
-    return sys.stderr.isatty() and not (is_stream(output) and sys.stdout.isatty())
+    return on_terminal() and not (is_stream(output) and sys.stdout.isatty())
 
 
 def _bar(total: int | None, shown: bool) -> "tqdm[NoReturn]":

@@ -63,7 +63,7 @@ def test_run_files_of_other_collections_are_refused(toy: Collection, tmp_path: P
     with pytest.raises(DataError, match="ranks none of the 2 queries of toy"):
         retrieve(toy, str(path))
     write_trec(Run("x", {"q1": [("cat", 2.0), ("cow", 1.0)]}), path)
-    with pytest.raises(DataError, match="names 1 of 2 passages that toy does not hold.*'cow'"):
+    with pytest.raises(DataError, match=r"names 1 of 2 passages that toy does not hold.*'cow'"):
         retrieve(toy, path)
 
 

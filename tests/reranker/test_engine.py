@@ -10,6 +10,7 @@ from transformers import (
     Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaConfig,
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
@@ -19,7 +20,7 @@ from transformers import (
 )
 
 from reranker.engine import Engine
-from reranker.errors import EngineError, NonFiniteLogitsError
+from reranker.errors import EngineError, ModelError, NonFiniteLogitsError
 from reranker.prompt import Prompt
 from tests.tiny import tiny_model, tiny_tokenizer
 
@@ -110,8 +111,16 @@ def test_other_architectures_are_exact_too(kind: type[PreTrainedModel], config: 
             Gemma2ForCausalLM,
             Gemma2Config(**SMALL, attn_logit_softcapping=1.0, final_logit_softcapping=2.0),
         ),
+        (
+            LlamaForCausalLM,
+            LlamaConfig(
+                **SMALL,
+                max_position_embeddings=64,
+                rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0},
+            ),
+        ),
     ],
-    ids=["softcapped"],
+    ids=["softcapped", "stretched"],
 )
 def test_what_cannot_be_packed_exactly_passes_row_by_row_and_says_so(
     kind: type[PreTrainedModel], config: object, caplog: pytest.LogCaptureFixture
@@ -189,6 +198,13 @@ def test_the_attention_refuses_to_run_without_row_lengths() -> None:
     _, engine = pair()
     with pytest.raises(EngineError, match="needs row_lengths"):
         engine._model(torch.tensor([[1, 2]]))
+
+
+def test_a_model_serves_one_engine() -> None:
+    model = tiny_model(tiny_tokenizer())
+    Engine(model, IDENTIFIERS)
+    with pytest.raises(ModelError, match="taken this model over already"):
+        Engine(model, IDENTIFIERS)
 
 
 def test_no_prompts_no_scores() -> None:
