@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.contestants import Contestants
-from benchmarks.timing import PairedTimes, Work, nothing, time_pair
+from benchmarks.timing import PairedTimes, Work, time_pair
 from benchmarks.workload import Workload
 
 
@@ -28,7 +28,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """One race: who runs against whom, what over, and what is known of the work apart from time."""
+    """One race: who runs against whom, what over, and what is known of the work apart from time.
+
+    `fineness` multiplies the rounds: a small difference needs more of them to show.
+    """
 
     name: str
     first: str
@@ -36,6 +39,7 @@ class Race:
     run_first: Work
     run_second: Work
     limit: Limit | None = None
+    fineness: int = 1
     facts: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -67,17 +71,18 @@ def hold(
     runners: Contestants,
     workload: Workload,
     rounds: int,
-    after_round: Work = nothing,
+    advance: Callable[[float], object] = lambda share: None,
 ) -> Result:
-    """Prepare a race, run it and tell how it went."""
+    """Prepare a race, run it and tell how it went; `advance` is told each round's share of it."""
     race = prepare(runners, workload)
+    turns = rounds * race.fineness if workload.limited else rounds
     times = time_pair(
         race.run_first,
         race.run_second,
-        rounds,
+        turns,
         least_seconds=workload.least_seconds,
         wait=runners.wait,
-        after_round=after_round,
+        after_round=lambda: advance(1 / turns),
     )
     device = runners.device.type
     limit = race.limit if workload.limited else None

@@ -29,7 +29,8 @@ def overhead(runners: Contestants, workload: Workload) -> Race:
         partial(runners.engine.score, [prompt]),
         partial(runners.plain.forward, row),
         Limit(1.05, at_most=True),
-        {**_facts([prompt]), "largest logit difference": found},
+        fineness=3,
+        facts={**_facts([prompt]), "largest logit difference": found},
     )
 
 
@@ -63,7 +64,7 @@ def _generation(
         partial(runners.plain.generate, row, new_tokens),
         partial(runners.engine.score, [prompt]),
         limit,
-        {**_facts([prompt]), "generated tokens": new_tokens},
+        facts={**_facts([prompt]), "generated tokens": new_tokens},
     )
 
 
@@ -97,10 +98,11 @@ def _packing(
         partial(runners.plain.score, prompts),
         partial(runners.engine.score, prompts),
         limit,
-        {
+        facts={
             **_facts(prompts),
             "shortest": min(lengths),
             "longest": max(lengths),
+            "tokens a pass": runners.engine.batch_tokens,
             "padding": f"{padding(lengths):.0%}",
             "largest logit difference": found,
         },
@@ -138,8 +140,7 @@ def _lockstep(
         "lockstep",
         in_turn,
         together,
-        None,
-        {
+        facts={
             **_facts(list(_prompts(found))),
             "queries": queries,
             "same order": _same(found, in_turn()),

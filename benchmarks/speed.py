@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,9 @@ console = Console()
 def speed(
     model: Annotated[str, typer.Option(help="A model's name or folder, or 'default'.")] = "default",
     output: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
-    rounds: Annotated[int, typer.Option(help="Turns of each side of a race.", min=1)] = 5,
+    rounds: Annotated[
+        int, typer.Option(help="Turns of each side; overhead has thrice as many.", min=1)
+    ] = 5,
     quick: Annotated[
         bool, typer.Option("--quick", help=f"Small windows, at most {_QUICK_ROUNDS} rounds.")
     ] = False,
@@ -117,11 +120,11 @@ def _races(runners: "Contestants", workload: "Workload", rounds: int) -> "Iterat
 
     device = runners.device.type
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"races on {device}", total=len(RACES) * rounds)
+        task = progress.add_task(f"races on {device}", total=len(RACES))
         for prepare in RACES:
             name = prepare.__name__.replace("_", " ")
             progress.update(task, description=f"{name} on {device}")
-            result = hold(prepare, runners, workload, rounds, lambda: progress.advance(task))
+            result = hold(prepare, runners, workload, rounds, partial(progress.advance, task))
             console.print(f"{escape(result.name)} ({device}): {result.times.ratio:.3f}")
             yield result
 

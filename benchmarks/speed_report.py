@@ -21,7 +21,7 @@ METHOD = (
     "take turns, each turn is divided by the one beside it, and the median of these ratios is "
     "given, with their quartiles and range. Seconds are medians and hold for this machine alone. "
     "Windows are of passages drawn at random from the embedded collection, and sizes that vary "
-    "are drawn evenly."
+    "are drawn evenly. A padded batch is one pass; the engine keeps to its tokens a pass."
 )
 QUICK_NOTE = "A quick run over small windows: it shows that all runs; nothing is required of it."
 MET, MISSED, FREE = "#4c9f70", "#b0413e", "#9aa0a6"
@@ -100,7 +100,7 @@ def markdown(report: SpeedReport) -> str:
         "# Speed",
         f"```\n{report.command}\n```",
         f"{report.date}; model {report.model}; {report.machine}; {report.processor}; "
-        f"{report.threads} threads; {_load(report)}{report.rounds} rounds; {packages}.",
+        f"{report.threads} threads; {_load(report)}{packages}.",
         METHOD,
         *([QUICK_NOTE] if report.quick else []),
         table(HEADER, map(line, report.results)),
@@ -136,7 +136,8 @@ def _load(report: SpeedReport) -> str:
 
 def _facts(result: Result) -> str:
     sides = f"{result.first} / {result.second}"
-    return f"- {result.name} ({result.device}): {sides}; {_listed(result.facts)}"
+    facts = {"rounds": len(result.times.ratios), **result.facts}
+    return f"- {result.name} ({result.device}): {sides}; {_listed(facts)}"
 
 
 def _listed(facts: Mapping[str, object]) -> str:
@@ -154,7 +155,8 @@ def _bar(axes: Any, place: int, result: Result) -> None:
     if result.limit is not None:
         axes.plot([result.limit.value] * 2, [place - 0.42, place + 0.42], color="black",
                   linewidth=2.5)  # fmt: skip
-    axes.annotate(f"{ratio:.2f}", (max(1, *ratios), place), (6, 0), textcoords="offset points",
+    right = max(1, *ratios, result.limit.value if result.limit else 1)
+    axes.annotate(f"{ratio:.2f}", (right, place), (6, 0), textcoords="offset points",
                   va="center")  # fmt: skip
 
 

@@ -18,7 +18,8 @@ class Workload:
     `window` is the large window and `window_tokens` what its passages are cut at; `mixed` is the
     fewest passages of a window among `batch` windows of all sizes; `candidates` are the fewest and
     most of a query; `short` and `short_tokens` are the small window's passages and their cut. A
-    turn lasts `least_seconds` at least. `limited` says whether ratios of these sizes must keep limits.
+    turn lasts `least_seconds` at least. `limited` says whether these sizes are large enough for
+    the ratios to be held to limits.
     """
 
     window: int = 20

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OK, OFF, WARNING, FAILURE = "ok", "off", "warning", "failure"
 SHOWN = ("peft", "torch", "transformers")
-_UNTRAINED = "install a released version of reranker, or name a trained reranker with --model"
+_UNTRAINED = "this version ships no trained adapter: name a trained reranker with --model"
 _QUERY = "Which animal barks at strangers?"
 _PASSAGES = ("Share prices fell on Friday.", "A dog barks at strangers and guards the house.")
 

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,11 +152,19 @@ def test_the_first_generated_token_is_the_likeliest_of_the_forward(runners: Cont
 
 
 def test_a_race_is_held_without_limits_on_small_sizes(runners: Contestants) -> None:
-    found = hold(overhead, runners, QUICK, 1)
+    shares: list[float] = []
+    found = hold(overhead, runners, QUICK, 2, shares.append)
+    assert shares == [0.5, 0.5]
     assert found.times.ratio > 0
     assert found.limit is None
     assert found.device == "cpu"
     assert found.facts["windows"] == 1
+
+
+def test_a_fine_race_has_more_rounds_at_full_size(runners: Contestants) -> None:
+    found = hold(overhead, runners, replace(QUICK, limited=True), 1)
+    assert len(found.times.first) == 3
+    assert found.limit == Limit(1.05, at_most=True)
 
 
 def test_the_races_require_what_the_design_rests_on(runners: Contestants) -> None:
@@ -197,7 +206,7 @@ def test_markdown_tells_command_machine_and_results() -> None:
         "| a \\| race | cpu | 3.000 | [2.500, 3.500] | [2.000, 4.000] | ≥ 2.5 | met | 3 / 1 |"
         in text
     )
-    assert "slow / fast; tokens 7, share 0.25" in text
+    assert "slow / fast; rounds 3, tokens 7, share 0.25" in text
     assert "quick run" not in text
     assert "quick run" in markdown(report(result((1.0,), None), quick=True))
 

@@ -22,7 +22,7 @@ from tests.tiny import tiny_tokenizer
 IDENTIFIER = "identifier"
 
 # Many more for a release: RERANKER_HOSTILE=10000 pytest tests/reranker/test_hostile.py
-EXAMPLES = int(os.environ.get("RERANKER_HOSTILE", "150"))
+EXAMPLES = int(os.environ.get("RERANKER_HOSTILE", "300"))
 
 PIECES = st.sampled_from(
     [
@@ -94,19 +94,23 @@ def check_structure(prompter: Prompter, encoder: Encoder, prompt: Prompt, passag
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None)
-@given(query=HOSTILE, instruction=st.one_of(st.none(), HOSTILE), passages=WINDOWS)
+@given(
+    place=st.integers(0, len(PROMPTERS) - 1),
+    query=HOSTILE,
+    instruction=st.one_of(st.none(), HOSTILE),
+    passages=WINDOWS,
+)
 def test_the_structure_never_changes(
-    query: str, instruction: str | None, passages: list[Passage]
+    place: int, query: str, instruction: str | None, passages: list[Passage]
 ) -> None:
-    for place, prompter in enumerate(PROMPTERS):
-        encoder = ENCODERS[place // 2]
-        if not clean(query):
-            with pytest.raises(InputError, match="no visible character"):
-                prompter.encode(query, passages, instruction)
-            continue
-        candidates = prompter.encode(query, passages, instruction)
-        prompt = prompter.prompt(candidates, tuple(range(len(passages))))
-        check_structure(prompter, encoder, prompt, len(passages))
+    prompter, encoder = PROMPTERS[place], ENCODERS[place // 2]
+    if not clean(query):
+        with pytest.raises(InputError, match="no visible character"):
+            prompter.encode(query, passages, instruction)
+        return
+    candidates = prompter.encode(query, passages, instruction)
+    prompt = prompter.prompt(candidates, tuple(range(len(passages))))
+    check_structure(prompter, encoder, prompt, len(passages))
 
 
 @settings(
