@@ -17,8 +17,8 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-test-all: $(INSTALLED) ## with what is slow, and 10,000 hostile texts
-	RERANKER_HOSTILE=10000 $(BIN)/python -m pytest --slow
+test-all: $(INSTALLED) ## with 10,000 hostile texts
+	RERANKER_HOSTILE=10000 $(BIN)/python -m pytest
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -132,9 +132,9 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 def _row(line: str, place: str) -> dict[str, str]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{place}: not JSON ({error})") from error
-    if not isinstance(row, dict) or "_id" not in row or not isinstance(row.get("text"), str):
+    if not isinstance(row, dict) or row.get("_id") is None or not isinstance(row.get("text"), str):
         raise DataError(
             f"{place}: expected a JSON object with '_id' and a string 'text', found {line[:60]!r}"
         )

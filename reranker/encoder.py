@@ -100,6 +100,11 @@ class Encoder:
         text: str = self._whole.decode(list(token_ids), skip_special_tokens=False)
         return text
 
+    def decode_all(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each row of token ids."""
+        texts: list[str] = self._whole.decode_batch(list(map(list, rows)), False)
+        return texts
+
     def single_tokens(self, text: str) -> list[int]:
         """Tokens that may read as `text`: the bare piece, and its encoding where that is one."""
         encoded = self._plain.encode(text, add_special_tokens=False).ids

@@ -16,6 +16,7 @@ Every message says what was found, what was expected and how to mend it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class RerankerError(Exception):
@@ -54,10 +55,14 @@ class MissingExtraError(RerankerError, ImportError):
     """An optional dependency that is not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
+        self._arguments = (package, extra, purpose)
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; "
             f"install it with: pip install 'reranker[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
 
 
 class EngineError(RerankerError):
@@ -74,3 +79,6 @@ class NonFiniteLogitsError(EngineError):
             "pass; they are never turned into a ranking. Half precision can overflow: try "
             "dtype='float32' (or 'bfloat16' in place of 'float16'), and check the weights."
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.rows,)

@@ -11,7 +11,11 @@ from typing import IO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
-    """Open a text file that takes `path`'s place when the block ends without an error."""
+    """Open a text file that takes `path`'s place when the block ends without an error.
+
+    A link stays a link, and a file that is replaced keeps its mode.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
@@ -20,7 +24,7 @@ def replacing(path: Path) -> Iterator[IO[str]]:
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(temporary, "wt", encoding="utf-8", newline="\n") as stream:
             yield stream
-        temporary.chmod(0o644)
+        temporary.chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -34,7 +38,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[str]]:
-    """Open a text file, gzipped or not, as UTF-8."""
+    """Open a text file, gzipped or not, as UTF-8 with or without a byte order mark."""
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as stream:
+    with opener(path, "rt", encoding="utf-8-sig") as stream:
         yield stream

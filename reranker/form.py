@@ -7,16 +7,18 @@ becomes token ids; what a mark stands for is filled in as token ids, never as te
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-from jinja2 import TemplateError
 
 from reranker.encoder import Encoder
 from reranker.errors import SettingsError
 from reranker.layouts import Layout, fields_of
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
+# Some chat templates write today's date; a prompt must be the same every day.
+_DAY = "26 Jul 2024"
+_UNDATED = f"{{%- macro strftime_now(form) -%}}{_DAY}{{%- endmacro -%}}"
+_THOUGHT = "<think>"
 _MARK = re.compile(f"{_OPEN}([a-z]+)([0-9]*){_CLOSE}")
 
 
@@ -36,7 +38,10 @@ Part = tuple[int, ...] | Slot
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The parts of a prompt over `len(blocks)` passages."""
+    """The parts of a prompt over `len(blocks)` passages.
+
+    `openers` are the texts, `[` mostly, that stand right before an identifier.
+    """
 
     prefix: tuple[Part, ...]
     blocks: tuple[tuple[Part, ...], ...]
@@ -62,12 +67,20 @@ def compile_form(layout: Layout, encoder: Encoder, passages: int) -> Form:
             segments.append([])
         elif kind:
             segments[-1].append(Slot(kind, spaced))
-        if kind == "identifier" and literal:
-            openers.add(literal[-1])
-    return _form(layout, segments, openers | {layout.answer[-1:]}, passages)
+        if kind == "identifier":
+            openers.add(_opener(literal))
+    return _form(layout, segments, frozenset(openers | {_opener(layout.answer)}), passages)
 
 
-def _form(layout: Layout, segments: list[list[Part]], openers: set[str], passages: int) -> Form:
+def _opener(literal: str) -> str:
+    """The word or the signs that a literal ends with, if they end its last line."""
+    found = re.search(r"(\w+|[^\w\s]+)[^\S\n]*$", literal)
+    return found[1] if found else ""
+
+
+def _form(
+    layout: Layout, segments: list[list[Part]], openers: frozenset[str], passages: int
+) -> Form:
     if len(segments) != passages + 2:
         raise SettingsError(
             f"the model's chat template does not keep the turns of layout {layout.name!r}: "
@@ -75,7 +88,7 @@ def _form(layout: Layout, segments: list[list[Part]], openers: set[str], passage
             "template or layout"
         )
     prefix, *blocks, closing = (tuple(segment) for segment in segments)
-    return Form(prefix, tuple(blocks), closing, frozenset(o for o in openers if not o.isalnum()))
+    return Form(prefix, tuple(blocks), closing, openers - {""})
 
 
 def _cut(text: str) -> Iterator[tuple[str, str]]:
@@ -102,19 +115,20 @@ def _render(layout: Layout, tokenizer: Any, passages: int) -> str:
     if not layout.chat or not tokenizer.chat_template:
         return "".join(text for _, text in turns) + layout.answer
     if layout.system:
-        turns = [("system", layout.system), *turns]
+        turns = [("system", _fill(layout.system, passages)), *turns]
     try:
         return _chat(tokenizer, turns) + layout.answer
-    except TemplateError:
+    except Exception as error:
         # Some chat templates know no system turn: its text then opens the user's first.
-        (_, system), (role, text), *rest = turns if layout.system else [("", ""), *turns]
-        merged = [(role, f"{system}\n\n{text}" if system else text), *rest]
-        try:
-            return _chat(tokenizer, merged) + layout.answer
-        except TemplateError as error:
-            raise SettingsError(
-                f"the model's chat template refuses the turns of layout {layout.name!r}: {error}"
-            ) from error
+        if layout.system:
+            return _render(_without_system(layout), tokenizer, passages)
+        raise SettingsError(
+            f"the model's chat template refuses the turns of layout {layout.name!r}: {error}"
+        ) from error
+
+
+def _without_system(layout: Layout) -> Layout:
+    return replace(layout, system="", prefix=f"{layout.system}\n\n{layout.prefix}")
 
 
 def _turns(layout: Layout, passages: int) -> list[tuple[str, str]]:
@@ -139,8 +153,12 @@ def _chat(tokenizer: Any, turns: list[tuple[str, str]]) -> str:
         tokenize=False,
         add_generation_prompt=True,
         enable_thinking=False,
+        chat_template=_UNDATED + tokenizer.get_chat_template(),
+        date_string=_DAY,
     )
-    return rendered
+    # Models that always think are given an empty thought, so that what follows is the answer.
+    thinks = rendered.rstrip().endswith(_THOUGHT)
+    return rendered.rstrip() + "\n\n</think>\n\n" if thinks else rendered
 
 
 def has_field(layout: Layout, field: str) -> bool:

@@ -46,8 +46,8 @@ class Identifiers:
         if count > len(self):
             raise IdentifierError(
                 f"a window of {count} passages needs {count} identifiers and the tokenizer has "
-                f"{len(self)}{_unresolved(self.missing)}; use smaller windows, or "
-                "identifiers='capitals' for full ranking"
+                f"{len(self)}{_unresolved(self.missing)}; use smaller windows, "
+                "strategy='sliding' or 'partition', or a larger alphabet ('capitals' is largest)"
             )
         return Identifiers(self.names[:count], self.token_ids[:count])
 

@@ -5,6 +5,7 @@ Raises:
 """
 
 from collections.abc import Iterable
+from numbers import Integral
 
 from reranker.errors import InputError
 from reranker.passage import Passage, as_passages
@@ -39,7 +40,9 @@ def check_query(query: object, place: int) -> str:
 
 def check_options(top_k: object, instruction: object) -> None:
     """The options of a call."""
-    if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
+    if top_k is not None and (
+        not isinstance(top_k, Integral) or isinstance(top_k, bool) or top_k < 1
+    ):
         raise InputError(f"top_k must be a whole number of at least 1, or None; found {top_k!r}")
     if instruction is not None and not isinstance(instruction, str):
         raise InputError(f"instruction is {type(instruction).__name__}; expected a string")

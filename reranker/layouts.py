@@ -11,6 +11,7 @@ from reranker.errors import SettingsError
 
 _FRAME_FIELDS = frozenset({"num", "query", "instruction"})
 _BODY_FIELDS = frozenset({"identifier", "passage"})
+MOST_CHARACTERS = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +58,26 @@ def fields_of(text: str) -> frozenset[str]:
     """The names of the `{fields}` in a layout text.
 
     Raises:
-        SettingsError: for braces that do not match.
+        SettingsError: for braces that do not match, fields with a format or conversion, a text
+            of many thousand characters, or characters of the private use area.
     """
+    if len(text) > MOST_CHARACTERS or any("\ue000" <= character <= "\uf8ff" for character in text):
+        raise SettingsError(
+            f"the layout text {text[:60]!r}… must have at most {MOST_CHARACTERS} characters, and "
+            "none of the private use area"
+        )
     try:
-        return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
+        fields = [field for field in Formatter().parse(text) if field[1] is not None]
     except ValueError as error:
         raise SettingsError(
             f"{error} in the layout text {text!r}; double a literal brace"
         ) from error
+    if odd := [name for _, name, form, conversion in fields if form or conversion]:
+        raise SettingsError(
+            f"the field(s) {odd} in the layout text {text!r} have a format or conversion; "
+            "a field is its name in braces and nothing else"
+        )
+    return frozenset(str(name) for _, name, _, _ in fields)
 
 
 LISTWISE = Layout(

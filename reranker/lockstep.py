@@ -52,6 +52,11 @@ class Job:
         self.waiting: dict[int, Prompt] = {}
 
     @property
+    def waiting_tokens(self) -> int:
+        """Tokens of the windows that wait for a pass."""
+        return sum(map(len, self.waiting.values()))
+
+    @property
     def done(self) -> bool:
         """Whether there is an order or an error."""
         return self.order is not None or self.error is not None
@@ -109,10 +114,9 @@ class Lockstep:
         job.fail(error)
 
     @property
-    def full(self) -> bool:
-        """Whether the windows that wait fill a pass, or as many jobs wait as are held at once."""
-        tokens = sum(len(prompt) for job in self._jobs for prompt in job.waiting.values())
-        return tokens >= self.batch_tokens or len(self._jobs) >= _MOST_JOBS
+    def waiting_tokens(self) -> int:
+        """Tokens of all windows that wait for a pass."""
+        return sum(job.waiting_tokens for job in self._jobs)
 
     @property
     def active(self) -> int:
@@ -170,9 +174,10 @@ def run(jobs: Iterable[Job], lockstep: Lockstep) -> Iterator[Job]:
     arrivals = iter(jobs)
     more = True
     while more or lockstep.active:
-        while more and not lockstep.full:
+        tokens = lockstep.waiting_tokens
+        while more and tokens < lockstep.batch_tokens and lockstep.active < _MOST_JOBS:
             job = next(arrivals, None)
             more = job is not None
             if job is not None:
-                lockstep.add(job)
+                tokens += lockstep.add(job).waiting_tokens
         yield from lockstep.step()

@@ -17,6 +17,16 @@ class Passage:
     id: str | None = None
     title: str | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InputError(f"a passage's text is {type(self.text).__name__}; expected a string")
+        for name in ("id", "title"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(
+                    f"a passage's {name} is {type(value).__name__}; expected a string or None"
+                )
+
 
 def as_passages(passages: Iterable[object]) -> list[Passage]:
     """Read strings, mappings or `Passage` objects, in order, without changing them.

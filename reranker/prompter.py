@@ -4,7 +4,7 @@ Every text is tokenised apart and put between literals as token ids. A window ov
 is cut where it is longest: no passage loses a token while another keeps more than it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,7 +51,9 @@ class Prompter:
         self._budget = min(settings.window_tokens or context_tokens, context_tokens)
         probe = compile_form(self.layout, encoder, 2)
         self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
-        self.guard = Guard(encoder, self.identifiers, probe.openers)
+        dealt = len(self.identifiers) if settings.strategy == "full" else settings.window
+        guarded = self.identifiers.first(min(dealt, len(self.identifiers)))
+        self.guard = Guard(encoder, guarded, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
 
     def encode(
@@ -115,7 +117,18 @@ class Prompter:
         return compile_form(self.layout, self._encoder, passages)
 
     def _texts(self, texts: Sequence[str], limit: int, spaced: bool) -> list[EncodedText]:
-        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=self.guard.disarm)
+        encoded = self._guarded(texts, limit, spaced, self.guard.disarm)
+        read = self._encoder.decode_all([text.token_ids for text in encoded])
+        for place in (place for place, text in enumerate(read) if self.guard.forges(text)):
+            [encoded[place]] = self._guarded(
+                [texts[place]], limit, spaced, self.guard.disarm_wholly
+            )
+        return encoded
+
+    def _guarded(
+        self, texts: Sequence[str], limit: int, spaced: bool, disarm: Callable[[str], str]
+    ) -> list[EncodedText]:
+        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=disarm)
         return [EncodedText(self.guard.filter(text.token_ids), text.cut) for text in encoded]
 
     def _query(self, candidates: Candidates) -> dict[str, tuple[int, ...]]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import overload
 
 from reranker.explanation import Explanation
 from reranker.lockstep import ScoredWindow
 from reranker.passage import Passage
+from reranker.run import Run, write_trec
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class RankedPassage:
     """One passage in its new place.
 
     `index` is its place among the candidates given (from 0), `rank` its new one (from 1), `score`
-    its identifier logit: two scores' difference is the log odds of one against the other.
+    its identifier logit: within one window, two scores' difference is the log odds of one against
+    the other; over several windows, their logits aligned (see `reranker.scores`).
     """
 
     index: int
@@ -96,15 +99,18 @@ class Ranking(Sequence[RankedPassage]):
     def to_trec(self, query_id: str, *, tag: str = "reranker") -> str:
         """Lines of a TREC run: query id, Q0, passage id, rank, score, tag.
 
-        A passage id given twice is written once, at its better rank, as the format demands.
+        A passage id that was given twice is written once, at its better rank, as the format
+        demands.
+
+        Raises:
+            DataError: for ids that are empty or hold white space.
         """
-        best: dict[str, RankedPassage] = {}
+        best: dict[str, float] = {}
         for passage in self._passages:
-            best.setdefault(passage.id, passage)
-        return "".join(
-            f"{query_id} Q0 {id_} {rank} {p.score!r} {tag}\n"
-            for rank, (id_, p) in enumerate(best.items(), start=1)
-        )
+            best.setdefault(passage.id, passage.score)
+        lines = StringIO()
+        write_trec(Run(tag, {query_id: list(best.items())}), lines)
+        return lines.getvalue()
 
     def to_corpus_ids(self) -> list[dict[str, int | float]]:
         """`[{"corpus_id": …, "score": …}]`, as sentence-transformers' cross-encoders return it."""

@@ -40,7 +40,8 @@ class Reranker:
         device: `"cpu"`, `"cuda"`, …; the best there is when not given.
         revision: a branch, tag or commit of a Hugging Face name.
         batch_tokens: the most tokens of one forward pass, windows of several queries together.
-        template: a prompt template in RankLLM's YAML format, in place of a layout.
+        template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
+            a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
             window_tokens: override what the checkpoint carries; see `Settings`.
 
@@ -70,6 +71,7 @@ class Reranker:
         window_tokens: int | None = None,
     ) -> None:
         if isinstance(model, Checkpoint):
+            _refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
             checkpoint = model
         else:
             checkpoint = load(model, adapter=adapter, dtype=dtype, device=device, revision=revision)
@@ -79,7 +81,7 @@ class Reranker:
             checkpoint.settings or Settings(),
             strategy=strategy,
             layout=layout,
-            template=None if template is None else read_template(template),
+            template=template,
             identifiers=identifiers,
             window=window,
             stride=stride,
@@ -240,12 +242,23 @@ def _override(settings: Settings, **overrides: object) -> Settings:
     if overrides.get("layout") is not None and overrides.get("template") is None:
         # A layout asked for by name replaces the checkpoint's template too.
         settings = settings.without_template()
+    template = overrides.get("template")
+    if isinstance(template, Path) or (isinstance(template, str) and "\n" not in template):
+        overrides["template"] = read_template(template)
     window = overrides.get("window")
     if isinstance(window, int) and overrides.get("stride") is None and settings.stride > window:
         overrides["stride"] = max(1, window // 2)
     if isinstance(overrides.get("identifiers"), list):
         overrides["identifiers"] = tuple(overrides["identifiers"])  # type: ignore[arg-type]
     return settings.override(**overrides)
+
+
+def _refuse_options(**options: object) -> None:
+    if given := sorted(name for name, value in options.items() if value is not None):
+        raise SettingsError(
+            f"{', '.join(given)} cannot be applied to a checkpoint that is loaded already; give "
+            "them to reranker.load"
+        )
 
 
 def _context_tokens(checkpoint: Checkpoint) -> int:
@@ -255,12 +268,20 @@ def _context_tokens(checkpoint: Checkpoint) -> int:
 
 def _ranking(job: Job, query: str, passages: list[Passage], top_k: int | None) -> Ranking:
     order = job.order or []
+    ids = _ids(passages)
     scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])
     ranked = [
-        RankedPassage(place, passages[place].id or str(place), rank, score, passages[place])
+        RankedPassage(place, ids[place], rank, score, passages[place])
         for rank, (place, score) in enumerate(zip(order, scores, strict=True), start=1)
     ]
     return Ranking(query, ranked[:top_k], windows=job.windows, candidates=len(passages))
+
+
+def _ids(passages: Sequence[Passage]) -> list[str]:
+    """Each passage's own id, or else its place, marked where another has that as its id."""
+    given = {passage.id for passage in passages}
+    places = (f"#{place}" if str(place) in given else str(place) for place in range(len(passages)))
+    return [p.id or place for p, place in zip(passages, places, strict=True)]
 
 
 def _with_progress(

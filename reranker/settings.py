@@ -8,9 +8,11 @@ from typing import Any
 
 from reranker.errors import SettingsError
 from reranker.files import write_atomically
+from reranker.layouts import LAYOUTS
 
 FILE_NAME = "reranker.json"
 FORMAT = 1
+STRATEGIES = ("sliding", "full", "partition")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,15 @@ class Settings:
     window_tokens: int | None = None
 
     def __post_init__(self) -> None:
+        _check_choice("layout", self.layout, tuple(LAYOUTS))
+        _check_choice("strategy", self.strategy, STRATEGIES)
+        if not (self.template is None or isinstance(self.template, str)):
+            raise SettingsError(f"template must be YAML text, found {type(self.template).__name__}")
+        if not isinstance(self.identifiers, str | tuple):
+            raise SettingsError(
+                "identifiers must be an alphabet's name or a list of strings, found "
+                f"{self.identifiers!r}"
+            )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
         if self.window_tokens is not None:
@@ -103,6 +114,11 @@ def _checked(values: Mapping[str, object]) -> dict[str, Any]:
     if isinstance(checked.get("identifiers"), list):
         checked["identifiers"] = tuple(checked["identifiers"])  # type: ignore[arg-type]
     return checked
+
+
+def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in known:
+        raise SettingsError(f"unknown {name} {value!r}; known are {', '.join(known)}")
 
 
 def _check_positive(name: str, value: object) -> None:

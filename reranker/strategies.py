@@ -9,7 +9,6 @@ breaks ties. Whatever the scores are, the order is a permutation.
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
-from reranker.errors import SettingsError
 from reranker.settings import Settings
 
 Window = tuple[int, ...]
@@ -39,32 +38,34 @@ def full(candidates: int) -> Strategy:
 
 
 def partition(candidates: int, *, window: int = 20) -> Strategy:
-    """Parallel windows around a pivot, as in TDPart (arXiv 2405.14589).
+    """Parallel windows around a pivot, after TDPart (arXiv 2405.14589), in three rounds at most.
 
     The first window is ranked and its middle candidate becomes the pivot. All others are
-    compared with it in windows that can share one forward pass: those above it are ranked again
-    with the first window's best, those below keep their distance to it.
+    compared with it in windows that can share one forward pass. The best of those above it, as
+    many as fill a window, are ranked once more; all others keep their distance to the pivot.
     """
-    return (yield from _partition(list(range(candidates)), window))
-
-
-def _partition(order: list[int], window: int) -> Strategy:
-    if len(order) <= window:
-        return (yield from _ranked(tuple(order))) if order else []
-    first = yield from _ranked(tuple(order[:window]))
-    middle = max(1, window // 2) - 1
-    above, pivot = first[:middle], first[middle]
-    below = {place: (0.0, rank) for rank, place in enumerate(first[middle + 1 :])}
-    rest = order[window:]
+    if candidates <= window:
+        return (yield from full(candidates))
+    first = tuple(range(window))
+    [scores] = yield [first]
+    pivot = ranked(first, scores)[max(1, window // 2) - 1]
+    distance = _distances(first, scores, scores[pivot])
+    rest = range(window, candidates)
     windows = [(pivot, *rest[i : i + window - 1]) for i in range(0, len(rest), window - 1)]
     for members, scores in zip(windows, (yield windows), strict=True):
-        for place, score in zip(members[1:], scores[1:], strict=True):
-            if score > scores[0]:
-                above.append(place)
-            else:
-                below[place] = (scores[0] - score if score < scores[0] else 0.0, place)
-    best = above if len(above) == middle else (yield from _partition(sorted(above), window))
-    return [*best, pivot, *sorted(below, key=below.__getitem__)]
+        distance |= _distances(members[1:], scores[1:], scores[0])
+    order = sorted(distance, key=distance.__getitem__)
+    above = order[: order.index(pivot)]
+    if all(place < window for place in above):
+        return order
+    best = yield from _ranked(tuple(sorted(above[:window])))
+    return [*best, *order[len(best) :]]
+
+
+def _distances(places: Sequence[int], scores: Scores, pivot: float) -> dict[int, tuple[float, int]]:
+    """How far below the pivot each place is, and the place, which breaks ties."""
+    pairs = zip(places, scores, strict=True)
+    return {place: (pivot - score if score != pivot else 0.0, place) for place, score in pairs}
 
 
 def _ranked(window: Window) -> Strategy:
@@ -78,24 +79,11 @@ def ranked(window: Sequence[int], scores: Scores) -> list[int]:
     return sorted(window, key=lambda place: (-score[place], place))
 
 
-STRATEGIES = ("sliding", "full", "partition")
-
-
 def strategy_of(settings: Settings) -> Callable[[int], Strategy]:
-    """The strategy that the settings name, as a function of the number of candidates.
-
-    Raises:
-        SettingsError: for a name that is none.
-    """
+    """The strategy that the settings name, as a function of the number of candidates."""
     match settings.strategy:
-        case "sliding":
-            return partial(
-                sliding, window=settings.window, stride=settings.stride, passes=settings.passes
-            )
         case "full":
             return full
         case "partition":
             return partial(partition, window=settings.window)
-    raise SettingsError(
-        f"unknown strategy {settings.strategy!r}; known are {', '.join(STRATEGIES)}"
-    )
+    return partial(sliding, window=settings.window, stride=settings.stride, passes=settings.passes)

@@ -50,7 +50,7 @@ def parse_template(text: str, *, name: str = "template") -> Layout:
         system=_text(values, "system_message"),
         prefix=_text(values, "prefix", "prefix_user"),
         prefix_reply=_text(values, "prefix_assistant"),
-        body=body if body.endswith("\n") or "body_assistant" in values else body + "\n",
+        body=body + "\n" if method == "listwise" and not body.endswith("\n") else body,
         body_reply=_text(values, "body_assistant"),
         closing=_text(values, "suffix", "suffix_user"),
     )

@@ -56,6 +56,13 @@ def metaspace() -> PreTrainedTokenizerFast:
     return _wrapped(backend)
 
 
+def normalizing() -> PreTrainedTokenizerFast:
+    """`merging` behind a normalizer that makes other characters into brackets and letters."""
+    backend = merging().backend_tokenizer
+    backend.normalizer = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents()])
+    return _wrapped(backend)
+
+
 def _numbered(pieces: list[str]) -> dict[str, int]:
     return {piece: place for place, piece in enumerate(pieces)}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from reranker.layouts import LAYOUTS
-from reranker.strategies import STRATEGIES
+from reranker.settings import STRATEGIES
 
 if TYPE_CHECKING:
     from reranker.reranker import Reranker

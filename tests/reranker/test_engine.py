@@ -135,6 +135,29 @@ def test_what_cannot_be_packed_exactly_passes_row_by_row_and_says_so(
         torch.testing.assert_close(torch.tensor(scores), plain(model, prompt), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+        ),
+    ],
+)
+def test_bfloat16(device: str) -> None:
+    model = tiny_model(tiny_tokenizer()).to(device, torch.bfloat16)
+    engine = Engine(copy.deepcopy(model), IDENTIFIERS)
+    assert engine.packs
+    prompts = [row(range(1, n)) for n in (5, 30, 9)]
+    for prompt, scores in zip(prompts, engine.score(prompts), strict=True):
+        tokens = torch.tensor([prompt.token_ids], device=device)
+        with torch.inference_mode():
+            logits = model(tokens, use_cache=False).logits[0, -1]
+        expected = logits[list(prompt.identifier_ids)].float().cpu()
+        torch.testing.assert_close(torch.tensor(scores), expected, atol=2e-2, rtol=2e-2)
+
+
 def test_gpt2_with_its_learned_positions() -> None:
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=128)

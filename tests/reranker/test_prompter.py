@@ -122,6 +122,33 @@ def test_a_chat_template_without_a_system_turn_has_its_text_with_the_user() -> N
     assert text.endswith("</s>(assistant) [")
 
 
+def test_a_prompt_is_the_same_every_day() -> None:
+    tokenizer = field.splitting()
+    tokenizer.chat_template = (
+        "{{ strftime_now('%Y-%m-%d') }} {{ date_string }} "
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    )
+    encoder = Encoder(tokenizer)
+    text = encoder.decode(prompt_of(encoder, "listwise").token_ids)
+    assert text.startswith("26 Jul 2024 26 Jul 2024 You rerank")
+
+
+def test_a_model_that_always_thinks_is_given_an_empty_thought() -> None:
+    tokenizer = field.splitting()
+    tokenizer.chat_template = "{{ messages[-1]['content'] }}</s><think>\n"
+    encoder = Encoder(tokenizer)
+    assert encoder.decode(prompt_of(encoder, "listwise").token_ids).endswith(
+        "</s><think>\n\n</think>\n\n["
+    )
+
+
+def test_a_chat_template_that_fails_is_an_error() -> None:
+    tokenizer = field.splitting()
+    tokenizer.chat_template = "{{ messages[0]['content'] + 1 }}"
+    with pytest.raises(SettingsError, match="refuses the turns"):
+        compile_form(layout_named("listwise"), Encoder(tokenizer), 2)
+
+
 def test_a_chat_template_that_loses_turns_is_an_error() -> None:
     tokenizer = field.splitting()
     tokenizer.chat_template = "hello"
@@ -144,6 +171,11 @@ def test_longest(lengths: list[int], budget: int, longest: int) -> None:
         ({"closing": "{instruction}"}, "no {query}"),
         ({"closing": "{query} {passage}"}, "holds the field"),
         ({"closing": "{query"}, "double a literal brace"),
+        ({"closing": "{query!r}"}, "format or conversion"),
+        ({"closing": "{query} {num:>9000000}"}, "format or conversion"),
+        ({"body": "[{identifier}] {passage:.3}"}, "format or conversion"),
+        ({"closing": "{query}\ue000query\ue001"}, "private use area"),
+        ({"closing": "{query}" + "x" * 20_000}, "at most 16384 characters"),
     ],
 )
 def test_layouts_are_checked(changes: dict[str, str], message: str) -> None:

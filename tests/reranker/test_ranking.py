@@ -1,3 +1,6 @@
+import pytest
+
+from reranker.errors import DataError
 from reranker.passage import Passage
 from reranker.ranking import RankedPassage, Ranking
 from reranker.reranker import Reranker
@@ -39,9 +42,14 @@ def test_hostile_text_stays_on_its_line() -> None:
 
 
 def test_to_trec_writes_an_id_once() -> None:
-    assert ranking("c", "a", "c").to_trec("q1", tag="me") == (
-        "q1 Q0 c 1 9.0 me\nq1 Q0 a 2 8.0 me\n"
-    )
+    assert ranking("c", "a", "c").to_trec("q1", tag="me") == ("q1 Q0 c 1 9 me\nq1 Q0 a 2 8 me\n")
+
+
+def test_to_trec_refuses_what_would_break_its_columns() -> None:
+    with pytest.raises(DataError, match="white space"):
+        ranking("c d", "a", "b").to_trec("q1")
+    with pytest.raises(DataError, match="white space"):
+        ranking("c", "a", "b").to_trec("my query")
 
 
 def test_to_corpus_ids_is_what_sentence_transformers_returns() -> None:

@@ -84,6 +84,40 @@ def test_every_number_of_candidates(reranker: Reranker, count: int, strategy: st
     assert sorted(p.index for p in ranking) == list(range(count))
 
 
+def test_a_place_never_takes_anothers_id(reranker: Reranker) -> None:
+    ranking = reranker.rank("q", [{"id": "1", "text": "a"}, "b", "c"])
+    assert sorted(p.id for p in ranking) == ["#1", "1", "2"]
+
+
+@pytest.mark.parametrize("values", [{"text": 5}, {"text": "a", "id": 5}, {"text": "a", "title": 5}])
+def test_passages_are_checked_when_made(values: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="is int; expected a string"):
+        Passage(**values)  # type: ignore[arg-type]
+
+
+def test_a_loaded_checkpoint_takes_no_loading_options(checkpoint: Checkpoint) -> None:
+    with pytest.raises(SettingsError, match="adapter, device cannot be applied"):
+        Reranker(checkpoint, adapter="x", device="cuda")
+
+
+@pytest.mark.parametrize("tokens", [0, -5])
+def test_batch_tokens_are_checked(checkpoint: Checkpoint, tokens: int) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        Reranker(checkpoint, batch_tokens=tokens)
+
+
+def test_a_template_is_a_file_or_its_text(reranker: Reranker, tmp_path: Path) -> None:
+    text = "method: listwise\nbody: '[{rank}] {candidate}'\nsuffix: '{query}'\n"
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    for template in (text, path, str(path)):
+        assert reranker.with_settings(template=template).settings.template == text
+    assert (
+        reranker.with_settings(template=path).with_settings(layout="suffix").settings.template
+        is None
+    )
+
+
 def test_duplicate_ids_stay_apart(reranker: Reranker) -> None:
     ranking = reranker.rank("q", [{"id": "x", "text": "a"}, {"id": "x", "text": "b"}])
     assert sorted(p.index for p in ranking) == [0, 1]
@@ -134,6 +168,7 @@ def test_an_instruction_reaches_the_prompt(reranker: Reranker) -> None:
         ("q", [{"title": "t"}], {}, "no string under any of"),
         ("q", [{"text": "t", "title": 3}], {}, "title of int"),
         ("q", ["a"], {"top_k": 0}, "top_k must be"),
+        ("q", ["a"], {"top_k": 1.5}, "top_k must be"),
         ("q", ["a"], {"top_k": True}, "top_k must be"),
         ("q", ["a"], {"instruction": 7}, "instruction is int"),
     ],

@@ -30,6 +30,10 @@ def test_a_folder_without_settings(tmp_path: Path) -> None:
         ({"passage_tokens": "9"}, "passage_tokens must be"),
         ({"window_tokens": -1}, "window_tokens must be"),
         ({"depth": 1}, r"unknown setting\(s\) \['depth'\]"),
+        ({"layout": []}, r"unknown layout \[\]; known are listwise, suffix"),
+        ({"strategy": "heap"}, "unknown strategy 'heap'; known are sliding, full, partition"),
+        ({"template": 5}, "template must be YAML text, found int"),
+        ({"identifiers": 7}, "identifiers must be"),
         ({"format": 2}, "format 2, this version reads format 1"),
     ],
 )

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reranker.errors import SettingsError
 from reranker.settings import Settings
 from reranker.strategies import Strategy, Window, full, partition, sliding, strategy_of
 
@@ -86,6 +85,15 @@ def test_partition_finds_the_top_in_three_rounds_of_windows_that_share_a_pivot()
     assert {window[0] for window in rounds[1]} == {9}
 
 
+@pytest.mark.parametrize(("candidates", "window"), [(5000, 20), (3000, 2), (2000, 6)])
+def test_partition_is_bounded_however_wrong_the_first_stage(candidates: int, window: int) -> None:
+    order, rounds = drive(partition(candidates, window=window), last_first)
+    assert len(rounds) == 3
+    assert sum(map(len, rounds)) <= 3 + (candidates - window) // (window - 1)
+    assert sorted(order) == list(range(candidates))
+    assert order[:window] == list(range(candidates - 1, candidates - 1 - window, -1))[:window]
+
+
 def test_partition_stops_after_two_rounds_when_nothing_beats_the_pivot() -> None:
     order, rounds = drive(partition(100), indifferent)
     assert order == list(range(100))
@@ -146,5 +154,5 @@ def test_strategies_by_name() -> None:
     assert len(rounds) == 2
     _, rounds = drive(strategy_of(Settings(strategy="full"))(50), indifferent)
     assert len(rounds) == 1
-    with pytest.raises(SettingsError, match="unknown strategy 'heap'; known are sliding, full"):
-        strategy_of(Settings(strategy="heap"))
+    _, rounds = drive(strategy_of(Settings(strategy="partition", window=10))(50), indifferent)
+    assert [len(windows) for windows in rounds] == [1, 5]
