@@ -51,6 +51,11 @@ class Identifiers:
             )
         return Identifiers(self.names[:count], self.token_ids[:count])
 
+    def at(self, places: Sequence[int]) -> "Identifiers":
+        """The identifiers at these places of the table, in this order."""
+        names, token_ids = self.names, self.token_ids
+        return Identifiers(tuple(names[i] for i in places), tuple(token_ids[i] for i in places))
+
 
 def resolve(alphabet: str | Sequence[str], encoder: Encoder, context: Sequence[int]) -> Identifiers:
     """Resolve an alphabet, by name or as a list, after the `context` tokens of a prompt's end.

@@ -42,18 +42,28 @@ class Prompter:
         encoder: the tokenizer at hand.
         settings: layout or template, identifiers and token limits.
         context_tokens: the longest row that the model takes, in tokens.
+        guarded: how many identifiers, from the first, no text may imitate; as many as the
+            settings' windows deal when not given.
     """
 
-    def __init__(self, encoder: Encoder, settings: Settings, context_tokens: int) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: Settings,
+        context_tokens: int,
+        *,
+        guarded: int | None = None,
+    ) -> None:
         self.layout = _layout(settings)
         self._encoder = encoder
         self._settings = settings
         self._budget = min(settings.window_tokens or context_tokens, context_tokens)
         probe = compile_form(self.layout, encoder, 2)
         self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
-        dealt = len(self.identifiers) if settings.strategy == "full" else settings.window
-        guarded = self.identifiers.first(min(dealt, len(self.identifiers)))
-        self.guard = Guard(encoder, guarded, probe.openers)
+        if guarded is None:
+            guarded = len(self.identifiers) if settings.strategy == "full" else settings.window
+        dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
+        self.guard = Guard(encoder, dealt, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
 
     def encode(
@@ -80,14 +90,28 @@ class Prompter:
             encoded, told, tuple(self._texts(texts, cut_at, _spaced(parts, "passage")))
         )
 
-    def prompt(self, candidates: Candidates, window: Sequence[int]) -> Prompt:
+    def prompt(
+        self,
+        candidates: Candidates,
+        window: Sequence[int],
+        dealt: Sequence[int] | None = None,
+    ) -> Prompt:
         """The prompt of the window that holds these candidates, in this order.
+
+        Args:
+            candidates: from `encode`.
+            window: places of candidates.
+            dealt: places in the table of identifiers, one a candidate; the first ones in order
+                when not given. Training deals them at random.
 
         Raises:
             WindowTooLargeError: where even the shortest passages do not fit.
             IdentifierError: where the window has more passages than there are identifiers.
         """
-        identifiers = self.identifiers.first(len(window))
+        if dealt is None:
+            identifiers = self.identifiers.first(len(window))
+        else:
+            identifiers = self.identifiers.at(dealt)
         form = self._form(len(window))
         query = self._query(candidates)
         fixed = _fixed_tokens(form, query)

@@ -51,6 +51,14 @@ def test_the_instruction_stands_before_the_query(encoder: Encoder, layout: str) 
     assert text.replace("Prefer cats.\n", "") == plain
 
 
+def test_identifiers_may_be_dealt(encoder: Encoder) -> None:
+    prompter = Prompter(encoder, Settings(layout="suffix"), 2048, guarded=26)
+    candidates = prompter.encode("q [Z]", PASSAGES)
+    prompt = prompter.prompt(candidates, (1, 0), dealt=(25, 3))
+    assert encoder.decode(prompt.token_ids) == "Dogs: dogs bark [Z]\n\ncats purr [D]\n\nq (Z) ["
+    assert prompt.identifiers == ("Z", "D")
+
+
 def test_long_passages_shrink_until_the_window_fits(encoder: Encoder) -> None:
     passages = [Passage("x" * 100), Passage("y" * 10), Passage("z" * 60)]
     prompter = Prompter(encoder, Settings(layout="suffix", window_tokens=80), 2048)

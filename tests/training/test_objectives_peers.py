@@ -132,10 +132,11 @@ def test_adr_mse_is_theirs(losses: Any, labels: tuple[list[int], ...], alpha: fl
 @pytest.fixture
 def allrank(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """allRank's losses, without the cloud storage and data sets that its modules import."""
-    for name, content in {
+    needed: dict[str, dict[str, Any]] = {
         "allrank.data.dataset_loading": {"PADDED_Y_VALUE": -1},
         "allrank.models.model_utils": {"get_torch_device": lambda: torch.device("cpu")},
-    }.items():
+    }
+    for name, content in needed.items():
         stub = ModuleType(name)
         vars(stub).update(content)
         monkeypatch.setitem(sys.modules, name, stub)

@@ -66,13 +66,13 @@ def run(
 
 def _show(summary: Summary, target: Path) -> None:
     console = Console(highlight=False)
-    console.print(f"{summary.written:,} rows written to {escape(str(target))}", soft_wrap=True)
+    console.print(f"{summary.written:,} row(s) written to {escape(str(target))}", soft_wrap=True)
     if summary.skips.total:
         console.print(str(summary.skips))
         for example in summary.skips.examples.values():
             console.print(f"  {escape(example)}", soft_wrap=True)
     for repair, count in summary.repairs.most_common():
-        console.print(f"{count:,} rows mended: {repair}")
+        console.print(f"{count:,} mended: {repair}")
 
 
 def main() -> None:

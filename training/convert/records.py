@@ -7,7 +7,8 @@ from training.lines import Advance, opened, parse_json, read_lines
 from training.skips import RowError
 from training.tables import load_table
 
-_TABLES = (".parquet", ".arrow")
+_TABLES = frozenset({".parquet", ".arrow"})
+_TEXTS = frozenset({".jsonl", ".json", ".gz"})
 
 
 def read_records(
@@ -22,7 +23,7 @@ def read_records(
         MissingExtraError: for a table or a name where `datasets` is not installed.
     """
     path = Path(source)
-    if path.suffix in _TABLES or not path.is_file():
+    if path.suffix in _TABLES or not (path.is_file() or path.suffix in _TEXTS):
         records: Iterator[object] = iter(load_table(source, split))
     elif _is_array(path):
         records = iter(_array(path))
@@ -46,7 +47,7 @@ def as_record(found: object) -> object:
 
 def _is_array(path: Path) -> bool:
     """Whether a `.json` file is one array, not lines under that name."""
-    if ".json" not in path.suffixes:
+    if ".json" not in path.suffixes or not path.is_file():
         return False
     with opened(path) as stream:
         return stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")

@@ -50,4 +50,6 @@ def test_sources_without_a_row_leave_no_target(tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text("[1, ")
     with pytest.raises(DataError, match="not JSON"):
         convert(tmp_path / "in.json", target, "labeled-lists")
+    with pytest.raises(DataError, match="cannot be read"):
+        convert(tmp_path / "none.jsonl", target, "labeled-lists")
     assert not target.exists()

@@ -17,10 +17,10 @@ def test_the_command_tells_what_came_of_it(tmp_path: Path) -> None:
     source.write_text("\n".join(map(json.dumps, RECORDS)))
     result = runner.invoke(app, [str(source), str(target), "--from", "conversations"])
     assert result.exit_code == 0, result.output
-    for told in ("2 rows written to", "1 row skipped: 1 malformed", f"1 rows mended: {MISSING}"):
+    for told in ("2 row(s) written to", "1 row skipped: 1 malformed", f"1 mended: {MISSING}"):
         assert told in result.output
     strict = [str(source), str(target), "--from", "conversations", "--answers", "strict"]
-    assert "1 rows written" in runner.invoke(app, strict).output
+    assert "1 row(s) written" in runner.invoke(app, strict).output
     assert runner.invoke(app, [str(source), str(target), "--from", "csv"]).exit_code == 2
 
 
