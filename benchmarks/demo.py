@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ from rich.text import Text
 from data.embedded import load
 from reranker import Collection, Ranking, Reranker
 from reranker.bm25 import BM25
-from reranker.cli.terminal import one_line
+from reranker.cli.terminal import one_line, run_app
 from reranker.embedded import shipped_adapter
 
 SHOWN_PASSAGES = 5
@@ -146,4 +147,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(partial(typer.run, main))

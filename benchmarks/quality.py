@@ -22,7 +22,8 @@ from benchmarks.metrics import MEASURES, NDCG
 from benchmarks.published import check
 from benchmarks.report import Report
 from benchmarks.tables import interval, markdown
-from reranker.errors import InputError, RerankerError
+from reranker.cli.terminal import run_app
+from reranker.errors import InputError
 from reranker.files import write_atomically
 
 RESULTS = Path("benchmarks/results")
@@ -176,12 +177,8 @@ def _check_published(folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of the library is one line and exit status 1."""
-    try:
-        app()
-    except RerankerError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+    """Run the command line."""
+    run_app(app)
 
 
 if __name__ == "__main__":

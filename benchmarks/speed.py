@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from reranker.errors import RerankerError
+from reranker.cli.terminal import run_app
 from reranker.files import write_atomically
 
 if TYPE_CHECKING:
@@ -153,12 +153,8 @@ def _show(report: "SpeedReport", folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of the library is one line and exit status 1."""
-    try:
-        app()
-    except RerankerError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+    """Run the command line."""
+    run_app(app)
 
 
 if __name__ == "__main__":

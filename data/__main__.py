@@ -1,6 +1,5 @@
 """The command line of collections: `python -m data list | show NAME | search NAME`."""
 
-import sys
 from collections import Counter
 from pathlib import Path
 from statistics import fmean
@@ -14,8 +13,8 @@ from rich.table import Table
 from data.collections import EMBEDDED, folders, load
 from data.dense import DEFAULT_MODEL
 from data.first_stage import retrieve
+from reranker.cli.terminal import run_app
 from reranker.collection import Collection, splits
-from reranker.errors import RerankerError
 from reranker.run import Run, write_trec
 
 app = typer.Typer(
@@ -99,12 +98,8 @@ def _hits(collection: Collection, run: Run) -> Table:
 
 
 def main() -> None:
-    """Run the command line; an error of the library is one line and exit status 1."""
-    try:
-        app()
-    except RerankerError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+    """Run the command line."""
+    run_app(app)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ import json
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from reranker.errors import RerankerError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,3 +79,12 @@ def to_stderr(head: str, text: str) -> None:
     colour = {"error:": "bold red", "warning:": "yellow"}.get(head, "dim")
     line = Text.assemble((head, colour), " ", text) if text else Text(head)
     Console(stderr=True).print(line, soft_wrap=True, highlight=False)
+
+
+def run_app(app: Callable[[], object]) -> None:
+    """Run a command; an error of the library is one line on stderr and exit status 1."""
+    try:
+        app()
+    except RerankerError as error:
+        to_stderr("error:", one_line(str(error)))
+        sys.exit(1)

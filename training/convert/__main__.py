@@ -1,6 +1,5 @@
 """The command line of converters: `python -m training.convert IN OUT --from FORMAT`."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from tqdm import tqdm
 
-from reranker.errors import RerankerError
+from reranker.cli.terminal import run_app
 from training.convert.conversion import Format, Summary, convert
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -76,12 +75,8 @@ def _show(summary: Summary, target: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of the library is one line and exit status 1."""
-    try:
-        app()
-    except RerankerError as error:
-        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+    """Run the command line."""
+    run_app(app)
 
 
 if __name__ == "__main__":
