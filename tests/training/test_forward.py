@@ -1,0 +1,135 @@
+import copy
+
+import pytest
+import torch
+from transformers import MambaConfig, MambaForCausalLM
+
+from reranker.errors import ModelError
+from tests.tiny import tiny_model, tiny_tokenizer
+from training.examples import Example, Target
+from training.forward import all_logits, identifier_logits, pack_attention
+from training.model import checkpoint_activations
+from training.objectives import softmax_cross_entropy
+from training.pack import packed, split
+
+
+@pytest.fixture
+def model():
+    model = tiny_model(tiny_tokenizer())
+    pack_attention(model)
+    return model
+
+
+def example(length, passages, seed, answer=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def tokens(count):
+        return tuple(torch.randint(3, 389, (count,), generator=generator).tolist())
+
+    identifiers = tuple((3 + torch.randperm(386, generator=generator)[:passages]).tolist())
+    labels = tuple(float(place == seed % passages) for place in range(passages))
+    target = Target(tokens(answer), tuple(range(answer))) if answer else None
+    return Example(tokens(length), identifiers, labels, target)
+
+
+EXAMPLES = [example(17, 3, 0), example(40, 5, 1), example(9, 2, 2)]
+
+
+def padded_full_head_loss(model):
+    """The loss as it is computed without packs: left-padded rows, the whole vocabulary."""
+    longest = max(len(e.token_ids) for e in EXAMPLES)
+    rows = [[0] * (longest - len(e.token_ids)) + list(e.token_ids) for e in EXAMPLES]
+    mask = [[0] * (longest - len(e.token_ids)) + [1] * len(e.token_ids) for e in EXAMPLES]
+    attention = torch.tensor(mask)
+    positions = (attention.cumsum(1) - 1).clamp(min=0)
+    logits = model(
+        input_ids=torch.tensor(rows), attention_mask=attention, position_ids=positions
+    ).logits[:, -1]
+    pack = packed(EXAMPLES)
+    scores = torch.zeros(pack.labels.shape)
+    for row, e in enumerate(EXAMPLES):
+        scores[row, : len(e.labels)] = logits[row, list(e.identifier_ids)]
+    return softmax_cross_entropy(scores, pack.labels, pack.mask)
+
+
+def packed_loss(model):
+    pack = packed(EXAMPLES)
+    return softmax_cross_entropy(identifier_logits(model, pack), pack.labels, pack.mask)
+
+
+def gradients(model):
+    return {name: weight.grad for name, weight in model.named_parameters()}
+
+
+def test_the_packed_loss_is_that_of_padded_rows_and_the_whole_head(model):
+    plain = tiny_model(tiny_tokenizer())
+    expected, found = padded_full_head_loss(plain), packed_loss(model)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
+    expected.backward()
+    found.backward()
+    wanted = gradients(plain)
+    for name, gradient in gradients(model).items():
+        torch.testing.assert_close(gradient, wanted[name], atol=1e-6, rtol=1e-4)
+
+
+def test_activation_checkpointing_changes_nothing(model):
+    other = copy.deepcopy(model).train()
+    checkpoint_activations(other)
+    packed_loss(model).backward()
+    packed_loss(other).backward()
+    wanted = gradients(model)
+    for name, gradient in gradients(other).items():
+        torch.testing.assert_close(gradient, wanted[name])
+
+
+def test_the_model_is_not_changed(model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    head = model.get_output_embeddings()
+    packed_loss(model)
+    assert model.get_output_embeddings() is head
+    assert head.weight is model.get_input_embeddings().weight
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_rows_do_not_see_each_other(model):
+    alone = [identifier_logits(model, packed([e]))[0] for e in EXAMPLES]
+    together = identifier_logits(model, packed(EXAMPLES))
+    for row, scores in enumerate(alone):
+        torch.testing.assert_close(together[row, : len(scores)], scores, atol=1e-5, rtol=1e-4)
+
+
+def test_answers_are_read_token_by_token(model):
+    examples = [example(17, 3, 0, answer=4), example(11, 2, 5, answer=7)]
+    plain = tiny_model(tiny_tokenizer())
+    scores, tokens = all_logits(model, packed(examples))
+    for row, e in enumerate(examples):
+        assert e.target is not None
+        whole = torch.tensor([[*e.token_ids, *e.target.token_ids]])
+        start, count = len(e.token_ids) - 1, len(e.target.token_ids)
+        wanted = plain(whole).logits[0, start : start + count]
+        torch.testing.assert_close(tokens[row, :count], wanted, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(scores[row, : len(e.labels)], wanted[0, list(e.identifier_ids)])
+    without = [Example(e.token_ids, e.identifier_ids, e.labels) for e in examples]
+    torch.testing.assert_close(identifier_logits(model, packed(without)), scores)
+
+
+def test_neftune_is_noise_in_training_alone(model):
+    pack = packed(EXAMPLES)
+    clean = identifier_logits(model, pack)
+    assert torch.equal(identifier_logits(model, pack, neftune=5.0), clean)
+    noisy = identifier_logits(model.train(), pack, neftune=5.0)
+    assert not torch.allclose(noisy, clean)
+    assert torch.allclose(identifier_logits(model, pack, neftune=1e-7), clean, atol=1e-4)
+
+
+def test_a_model_that_mixes_rows_is_refused():
+    config = MambaConfig(hidden_size=16, num_hidden_layers=1, vocab_size=389, state_size=4)
+    with pytest.raises(ModelError, match="MambaForCausalLM mixes rows"):
+        pack_attention(MambaForCausalLM(config).eval())
+
+
+def test_packs_hold_at_most_their_tokens():
+    examples = [example(length, 2, length) for length in (10, 20, 50, 5, 5)]
+    parts = [[len(e) for e in part] for part in split(examples, 30)]
+    assert parts == [[10, 20], [50], [5, 5]]
+    assert list(split([], 30)) == []

@@ -1,0 +1,131 @@
+"""Examples: the windows of a mixture as token ids, by number."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reranker.encoder import EncodedText
+from reranker.errors import InputError
+from reranker.prompter import Candidates, Prompter
+from training.errors import TrainingError
+from training.mixture import Mixture
+from training.row import Row
+from training.window import Sizes, Window
+
+_TRIES = 16
+# Apart from the draws of `training.mixture`, whose spawn keys are longer.
+_LENGTHS = 3
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The answer that a language-modelling loss reads: `token_ids`, and each token's rank.
+
+    Ranks count from 1 for the identifier of the best passage; separators have 0.
+    """
+
+    token_ids: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt, its passages' identifiers and labels, in the prompt's order, maybe an answer."""
+
+    token_ids: tuple[int, ...]
+    identifier_ids: tuple[int, ...]
+    labels: tuple[float, ...]
+    target: Target | None = None
+
+    def __len__(self) -> int:
+        return len(self.token_ids) + (len(self.target.token_ids) - 1 if self.target else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Separators:
+    """The tokens between two identifiers of an answer, and after the last."""
+
+    between: tuple[int, ...]
+    end: tuple[int, ...]
+
+
+class Examples:
+    """Windows 0 to `count` of a mixture, as a sequence: the same for the same seed.
+
+    A window that no cutting makes fit, or whose query has no visible character, is replaced by
+    the one after it, with a warning.
+
+    Args:
+        mixture: gives the windows.
+        prompter: makes them prompts.
+        lengths: the passages' token limits, drawn anew for every window.
+        count: how many there are.
+        separators: adds answers, for language-modelling losses.
+    """
+
+    def __init__(
+        self,
+        mixture: Mixture,
+        prompter: Prompter,
+        *,
+        lengths: Sizes,
+        count: int,
+        separators: Separators | None = None,
+    ) -> None:
+        self.mixture, self.prompter, self.lengths = mixture, prompter, lengths
+        self.count, self.separators = count, separators
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Example:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        key = np.random.SeedSequence(self.mixture.seed, spawn_key=(_LENGTHS, index))
+        limit = self.lengths.draw(index, np.random.default_rng(key))
+        for number in range(index, index + _TRIES):
+            window = self.mixture.window(number)
+            try:
+                return self._example(window, limit)
+            except InputError as error:
+                log.warning("window %d (%.40r) skipped: %s", number, window.row.query, error)
+        raise TrainingError(
+            f"windows {index} to {index + _TRIES - 1} do not fit the model: the warnings say why; "
+            "use smaller windows, fewer query_tokens, or a model with a longer context"
+        )
+
+    def _example(self, window: Window, limit: int) -> Example:
+        row = window.row
+        candidates = _shortened(self.prompter.encode(row.query, row.passages), limit)
+        places = range(len(row.passages))
+        prompt = self.prompter.prompt(candidates, places, window.identifiers)
+        target = None
+        if self.separators is not None:
+            target = _target(row, prompt.identifier_ids, self.separators)
+        return Example(
+            tuple(prompt.token_ids),
+            prompt.identifier_ids,
+            row.labels(),
+            target,
+        )
+
+
+def _shortened(candidates: Candidates, limit: int) -> Candidates:
+    passages = (EncodedText(p.token_ids[:limit], p.cut) for p in candidates.passages)
+    return replace(candidates, passages=tuple(passages))
+
+
+def _target(row: Row, identifier_ids: tuple[int, ...], separators: Separators) -> Target:
+    """Identifiers in the order of the labels, best first; equal ones as they stand."""
+    labels = row.labels()
+    order = sorted(range(len(labels)), key=lambda place: -labels[place])
+    tokens: list[int] = []
+    ranks: list[int] = []
+    for rank, place in enumerate(order, 1):
+        after = separators.end if rank == len(order) else separators.between
+        tokens += [identifier_ids[place], *after]
+        ranks += [rank, *([0] * len(after))]
+    return Target(tuple(tokens), tuple(ranks))

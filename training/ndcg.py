@@ -1,0 +1,22 @@
+"""nDCG@k of one ranking, as trec_eval computes it."""
+
+from collections.abc import Iterable, Sequence
+from math import log2
+
+
+def ndcg(ranked: Sequence[float], judged: Iterable[float], k: int = 10) -> float:
+    """nDCG@k with linear gains (Järvelin and Kekäläinen, 2002), in [0, 1].
+
+    Args:
+        ranked: the grades of the ranked passages, best first; 0 for unjudged ones.
+        judged: the grades of all judged passages, also those that are not ranked.
+
+    Returns:
+        0 where no judged passage is relevant.
+    """
+    ideal = _dcg(sorted(judged, reverse=True)[:k])
+    return _dcg(ranked[:k]) / ideal if ideal else 0.0
+
+
+def _dcg(grades: Iterable[float]) -> float:
+    return sum(max(grade, 0.0) / log2(rank + 1) for rank, grade in enumerate(grades, 1))

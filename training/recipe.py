@@ -1,0 +1,249 @@
+"""Recipes: all that decides what a run makes, read from YAML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reranker.errors import SettingsError
+from reranker.settings import Settings
+from training.fields import build
+from training.objectives import Objective
+from training.window import Sizes
+
+FILE_NAME = "recipe.yaml"
+SCHEDULES = ("constant", "constant_with_warmup", "cosine", "linear")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Rows to train on: a file of them, or a collection's judgments with random negatives.
+
+    `weight` is their share of the windows, as in `training.mixture.Source`. A collection gives a
+    row for every query of a split, of at most `passages` passages.
+    """
+
+    path: str | None = None
+    collection: str | None = None
+    split: str | None = None
+    passages: int = 20
+    weight: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.collection is None):
+            raise SettingsError("an item of data needs either 'path' or 'collection'")
+        _check_least(2, passages=self.passages)
+
+    @property
+    def name(self) -> str:
+        """The path, or the collection and its split."""
+        return self.path or f"{self.collection}/{self.split or 'test'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dev:
+    """What a run is judged by: a file of rows, or a collection and a first stage over it.
+
+    `first_stage` is as in `data.first_stage.retrieve`. At most `queries` queries are ranked, and
+    `depth` candidates of each.
+    """
+
+    name: str
+    rows: str | None = None
+    collection: str | None = None
+    split: str | None = None
+    first_stage: str = "bm25"
+    depth: int = 20
+    queries: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.rows is None) == (self.collection is None):
+            raise SettingsError(f"dev set {self.name!r} needs either 'rows' or 'collection'")
+        _check_least(2, depth=self.depth)
+        _check_least(1, queries=self.queries or 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """LoRA (arXiv 2106.09685); `targets` are module names, or "all-linear".
+
+    `start` is the folder of an adapter of the same rank and targets to go on from.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: str | tuple[str, ...] = "all-linear"
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_least(1, rank=self.rank)
+        if not (0 <= self.dropout < 1 and self.alpha > 0):
+            raise SettingsError(f"lora needs 0 <= dropout < 1 and alpha > 0, found {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """Where passages are cut, in tokens: drawn as `Sizes` are, with a growing most."""
+
+    least: int = 128
+    most: int = 128
+    growth: int = 0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.least <= self.most or self.growth < 0:
+            raise SettingsError(f"lengths need 2 <= least <= most and growth >= 0, found {self}")
+
+    def sizes(self) -> Sizes:
+        """What draws them."""
+        return Sizes(self.least, self.most, self.growth)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a model is trained.
+
+    Paths of `data` and `dev` rows, and of first-stage runs, are relative to `data_folder`. A step
+    reads `batch` windows over all devices, in passes of at most `pass_tokens` tokens a device.
+    `window` is how many passages a window has, `passage_tokens` where they are cut: both drawn
+    anew for every window, their most growing over `growth` windows. `identifiers` is how many
+    identifiers a window's are drawn from; None is all that the tokenizer has. `lora: null` trains
+    every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none. Of `reranker`,
+    the settings that the result carries, what is not given is as in `Settings`, but for the
+    layout (`suffix`) and `passage_tokens` (the most that is trained).
+
+    Raises:
+        SettingsError: for values out of range.
+    """
+
+    data: tuple[Data, ...]
+    data_folder: str = "."
+    dev: tuple[Dev, ...] = ()
+    model: str = "embedded"
+    objective: str | Mapping[str, Any] = "softmax_cross_entropy"
+    reranker: Mapping[str, Any] = field(default_factory=dict)
+    window: Sizes = field(default_factory=Sizes)
+    passage_tokens: Lengths = field(default_factory=Lengths)
+    identifiers: int | None = None
+    lora: Lora | None = field(default_factory=Lora)
+    neftune: float = 0.0
+    gradient_checkpointing: bool = False
+    dtype: str | None = None
+    device: str | None = None
+    seed: int = 0
+    steps: int = 1000
+    batch: int = 16
+    pass_tokens: int = 16384
+    learning_rate: float = 3e-4
+    schedule: str = "cosine"
+    warmup: int = 0
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    log_every: int = 10
+    save_every: int = 200
+    evaluate_every: int = 200
+    workers: int = 0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise SettingsError("data must name at least one file of rows or collection")
+        _check_least(0, warmup=self.warmup, seed=self.seed, workers=self.workers)
+        _check_least(1, steps=self.steps, batch=self.batch, pass_tokens=self.pass_tokens)
+        _check_least(1, log_every=self.log_every, save_every=self.save_every)
+        _check_least(1, evaluate_every=self.evaluate_every)
+        for name in ("neftune", "weight_decay", "clip"):
+            if not 0 <= getattr(self, name) < 1e30:
+                raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
+        if not 0 < self.learning_rate < 1e30:
+            raise SettingsError(f"learning_rate must be above 0, found {self.learning_rate}")
+        if self.schedule not in SCHEDULES:
+            raise SettingsError(f"unknown schedule {self.schedule!r}; known are {SCHEDULES}")
+        if self.identifiers is not None and self.identifiers < self.window.most:
+            raise SettingsError(
+                f"identifiers must be at least window.most ({self.window.most}), found "
+                f"{self.identifiers}"
+            )
+        if len({dev.name for dev in self.dev}) < len(self.dev):
+            raise SettingsError("two dev sets have the same name; give each its own")
+        self.parsed_objective()
+        self.settings()
+
+    def settings(self) -> Settings:
+        """The reranker settings that the result carries."""
+        given = {"layout": "suffix", "passage_tokens": self.passage_tokens.most, **self.reranker}
+        return Settings.parse(given)
+
+    def parsed_objective(self) -> Objective:
+        """The objective to train with."""
+        return Objective.parse(self.objective)
+
+    def path(self, name: str) -> Path:
+        """Where a data file lies."""
+        return Path(self.data_folder).expanduser() / name
+
+    def text(self) -> str:
+        """The recipe as YAML that `parse` reads back."""
+        return yaml.safe_dump(_plain(asdict(self)), sort_keys=False)
+
+    @classmethod
+    def parse(cls, text: str, overrides: Sequence[str] = ()) -> "Recipe":
+        """A recipe from YAML, with `key=value` put in place, such as `lora.rank=32`.
+
+        Values are YAML; a key's dots lead into mappings and, by number, lists.
+
+        Raises:
+            SettingsError: for anything that is no recipe.
+        """
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"the recipe is not YAML: {error}") from error
+        for override in overrides if isinstance(values, dict) else ():
+            _override(values, override)
+        return build(cls, values)
+
+    @classmethod
+    def read(cls, path: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
+        """A recipe from a YAML file; see `parse`."""
+        try:
+            return cls.parse(Path(path).read_text(encoding="utf-8"), overrides)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} cannot be read ({error}); is it a recipe?") from error
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise SettingsError(f"expected key=value such as steps=100, found {override!r}")
+    *parents, last = key.split(".")
+    place: Any = values
+    try:
+        for name in parents:
+            if isinstance(place, dict) and place.get(name) is None:
+                place[name] = {}
+            place = place[_index(place, name)]
+        place[_index(place, last)] = yaml.safe_load(text)
+    except (KeyError, IndexError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"{override!r} fits nowhere in the recipe ({error!r})") from error
+
+
+def _index(place: object, name: str) -> str | int:
+    return int(name) if isinstance(place, list) else name
+
+
+def _plain(value: Any) -> Any:
+    """Mappings, lists and scalars alone, as YAML has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _check_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise SettingsError(f"{name} must be at least {least}, found {value}")
