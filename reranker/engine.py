@@ -7,14 +7,14 @@ values are kept. See FIRST (arXiv 2406.15657) for reading a ranking off one toke
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
-from reranker import attention
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
+from reranker.packing import pack, packed_logits, row_logits
 from reranker.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
-_ROW_LAYERS = {"full_attention", "sliding_attention"}
-_STRETCHED_ROPES = {"dynamic", "longrope"}
-# How far packed logits may be off, as a share of the logits' standard deviation.
-_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-_SAMPLE = (41, 24)
 # Models that an engine has changed for good.
 _TAKEN: "WeakSet[PreTrainedModel]" = WeakSet()
 
@@ -45,10 +40,8 @@ class Engine:
         ModelError: for a model that another engine has taken over, or that gives NaN.
         InputError: for batch_tokens below 1.
 
-    `packs` says whether rows share passes. Architectures whose layers mix neighbouring tokens
-    outside of attention (state spaces, convolutions, ALiBi), or whose positions stretch with the
-    longest row, cannot be packed exactly: they are found at construction, by their configuration
-    and by trying, and their rows pass one at a time, as a warning says.
+    `packs` says whether rows share passes. Those of a model that cannot be packed exactly (see
+    `reranker.packing`) pass one at a time, as a warning says.
     """
 
     def __init__(
@@ -71,14 +64,13 @@ class Engine:
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 8192)
         self.identifier_ids = tuple(identifier_ids)
         self._columns = {token: column for column, token in enumerate(identifier_ids)}
-        expected = torch.stack([self._plain_row(row) for row in self._sample()]).float()
-        if not bool(expected.isfinite().all()):
-            raise ModelError(
-                "the model gives NaN or infinite logits for ordinary tokens: its weights are "
-                f"damaged or {model.dtype} is too narrow for them; try dtype='float32'"
+        self.packs = pack(model)
+        if not self.packs:
+            logger.warning(
+                "%s cannot be packed exactly; its windows pass one at a time",
+                type(model).__name__,
             )
         self._narrow_head(list(identifier_ids))
-        self.packs = self._try_packing(expected)
 
     def score(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         """The identifier logits of every prompt, each `(passages,)`, in the order given.
@@ -133,33 +125,9 @@ class Engine:
 
     def _forward(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """The logits after each row's last token, `(rows, identifiers)`."""
-        if not self.packs:
-            return torch.stack([self._plain_row(row) for row in rows])
-        return self._packed_rows(rows)
-
-    @torch.inference_mode()
-    def _packed_rows(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        lengths = [len(row) for row in rows]
-        tokens = torch.tensor([token for row in rows for token in row], device=self.device)
-        positions = torch.cat([torch.arange(n, device=self.device) for n in lengths])
-        last = torch.tensor(lengths, device=self.device).cumsum(0) - 1
-        output = self._model(
-            input_ids=tokens[None],
-            position_ids=positions[None],
-            row_lengths=lengths,
-            logits_to_keep=last,
-            use_cache=False,
-        )
-        logits: Tensor = output.logits[0]
-        return logits
-
-    @torch.inference_mode()
-    def _plain_row(self, row: Sequence[int]) -> Tensor:
-        """The logits after one row's last token, as the model computes them unpacked."""
-        tokens = torch.tensor([list(row)], device=self.device)
-        output = self._model(input_ids=tokens, use_cache=False, logits_to_keep=1)
-        logits: Tensor = output.logits[0, -1]
-        return logits
+        if self.packs:
+            return packed_logits(self._model, rows)
+        return torch.stack([row_logits(self._model, row) for row in rows])
 
     def _narrow_head(self, identifier_ids: list[int]) -> None:
         """Keep the identifiers' rows of the head alone."""
@@ -174,53 +142,6 @@ class Engine:
         if head.bias is not None:
             narrow.bias = nn.Parameter(head.bias.detach()[rows], requires_grad=False)
         self._model.set_output_embeddings(narrow)
-
-    def _sample(self) -> list[list[int]]:
-        """Two rows of tokens from all over the vocabulary, the same each time."""
-        vocabulary = int(self._model.get_input_embeddings().weight.shape[0])
-        tokens = [(7919 * place + 101) % vocabulary for place in range(sum(_SAMPLE))]
-        return [tokens[: _SAMPLE[0]], tokens[_SAMPLE[0] :]]
-
-    def _try_packing(self, expected: Tensor) -> bool:
-        """Switch to packed attention if its logits are those of the plain forward.
-
-        Args:
-            expected: `(rows, vocabulary)`, the sample's logits from the plain forward; their
-                spread is what a difference is measured by.
-        """
-        config = self._model.config
-        before = config._attn_implementation
-        attention.register()
-        try:
-            self._model.set_attn_implementation(attention.PACKED)
-            found = self._packed_rows(self._sample())[:, list(self._columns.values())].float()
-            wanted = expected[:, list(self.identifier_ids)]
-            error = float((found - wanted).abs().max() / expected.std().clamp_min(1e-30))
-            packs = _is_local(config) and config._attn_implementation == attention.PACKED
-            packs &= error < _TOLERANCE.get(self._model.dtype, 0.15)
-        except (EngineError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            logger.debug("packed attention failed", exc_info=error)
-            packs = False
-        if not packs:
-            self._model.set_attn_implementation(before)
-            logger.warning(
-                "%s cannot be packed exactly; its windows pass one at a time",
-                type(self._model).__name__,
-            )
-        return packs
-
-
-def _is_local(config: Any) -> bool:
-    """Whether a row's logits depend on that row alone when others share its sequence.
-
-    Layers that are no attention over the row carry state across rows; rotary embeddings that
-    stretch with the longest row make short rows depend on it.
-    """
-    config = config.get_text_config()
-    layers = set(getattr(config, "layer_types", None) or ())
-    rope = getattr(config, "rope_parameters", None) or {}
-    ropes = [rope, *(value for value in rope.values() if isinstance(value, dict))]
-    return layers <= _ROW_LAYERS and not any(r.get("rope_type") in _STRETCHED_ROPES for r in ropes)
 
 
 def _is_finite(value: float) -> bool:

@@ -11,18 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from reranker import attention
 from reranker.errors import ModelError
+from reranker.packing import pack
 from training.pack import Pack
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-_SAMPLE = 41
-# How far packed logits may be off, as a share of the logits' standard deviation.
-_TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
-# How far a row's logits may move when the row before it becomes another.
-_LEAK = 1e-6
 
 
 def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 0.0) -> Tensor:
@@ -65,21 +59,11 @@ def pack_attention(model: "PreTrainedModel") -> None:
     Raises:
         ModelError: for an architecture that does not give packed rows their own logits.
     """
-    vocabulary = int(model.get_input_embeddings().weight.shape[0])
-    first, other, second = (_sample(vocabulary, number) for number in range(3))
-    with torch.no_grad():
-        expected = torch.stack([_plain(model, first), _plain(model, second)])
-        attention.register()
-        try:
-            model.set_attn_implementation(attention.PACKED)
-            found, beside_another = _packed(model, first, second), _packed(model, other, second)
-        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(_unpackable(model)) from error
-    spread = expected.std().clamp_min(1e-30)
-    off = float((found - expected).abs().max() / spread)
-    leak = float((found[1] - beside_another[1]).abs().max() / spread)
-    if not (off < _TOLERANCE.get(model.dtype, 0.15) and leak < _LEAK):
-        raise ModelError(_unpackable(model))
+    if not pack(model):
+        raise ModelError(
+            f"{type(model).__name__} mixes rows that share a sequence, so it cannot be trained on "
+            "packed rows; choose a model whose layers are all attention with rotary positions"
+        )
 
 
 def _logits(
@@ -114,34 +98,3 @@ def _noise(embedded: Tensor, pack: Pack, alpha: float) -> Tensor:
     scale = alpha / (lengths * embedded.shape[-1]).to(embedded.dtype).sqrt()
     noise = torch.empty_like(embedded).uniform_(-1, 1)
     return noise * scale.repeat_interleave(lengths)[None, :, None]
-
-
-def _plain(model: "PreTrainedModel", row: list[int]) -> Tensor:
-    tokens = torch.tensor([row], device=model.device)
-    logits: Tensor = model(input_ids=tokens, use_cache=False, logits_to_keep=1).logits[0, -1]
-    return logits.float()
-
-
-def _sample(vocabulary: int, number: int) -> list[int]:
-    """A row of tokens from all over the vocabulary."""
-    return [(7919 * (place + number * _SAMPLE) + 101) % vocabulary for place in range(_SAMPLE)]
-
-
-def _packed(model: "PreTrainedModel", *rows: list[int]) -> Tensor:
-    """The logits after each row, `(rows, vocabulary)`."""
-    device, lengths = model.device, [len(row) for row in rows]
-    logits: Tensor = model(
-        input_ids=torch.tensor([[token for row in rows for token in row]], device=device),
-        position_ids=torch.cat([torch.arange(n, device=device) for n in lengths])[None],
-        row_lengths=lengths,
-        logits_to_keep=torch.tensor(lengths, device=device).cumsum(0) - 1,
-        use_cache=False,
-    ).logits[0]
-    return logits.float()
-
-
-def _unpackable(model: nn.Module) -> str:
-    return (
-        f"{type(model).__name__} mixes rows that share a sequence, so it cannot be trained on "
-        "packed rows; choose a model whose layers are all attention with rotary positions"
-    )

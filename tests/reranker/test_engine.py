@@ -172,7 +172,7 @@ def test_the_head_is_narrow_and_nothing_is_cached() -> None:
     _, engine = pair()
     head = engine._model.get_output_embeddings()
     assert head.weight.shape == (len(IDENTIFIERS), 32)
-    assert not engine._packed_rows([[1, 2], [3]]).requires_grad
+    assert not engine._forward([[1, 2], [3]]).requires_grad
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -180,14 +180,14 @@ def test_nan_and_infinity_are_errors_that_name_the_row(
     value: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, engine = pair()
-    forward = engine._packed_rows
+    forward = engine._forward
 
     def poisoned(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         logits = forward(rows).clone()
         logits[1, 2] = value
         return logits
 
-    monkeypatch.setattr(engine, "_packed_rows", poisoned)
+    monkeypatch.setattr(engine, "_forward", poisoned)
     with pytest.raises(NonFiniteLogitsError, match=r"row\(s\) \[1\].*float32") as caught:
         engine.score([row([1, 2]), row([3]), row([4])])
     assert caught.value.rows == (1,)
@@ -199,7 +199,7 @@ def test_out_of_memory_halves_the_pass_and_then_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, engine = pair()
-    forward = engine._packed_rows
+    forward = engine._forward
 
     def small(rows: Sequence[Sequence[int]]) -> torch.Tensor:
         if sum(map(len, rows)) > 8:
@@ -208,7 +208,7 @@ def test_out_of_memory_halves_the_pass_and_then_says_what_to_do(
 
     prompts = [row([1, 2, 3, 4]), row([5, 6, 7]), row([8])]
     expected = engine.score(prompts)
-    monkeypatch.setattr(engine, "_packed_rows", small)
+    monkeypatch.setattr(engine, "_forward", small)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     for found, wanted in zip(engine.score([*prompts, *prompts]), expected * 2, strict=True):
         assert found == pytest.approx(wanted, abs=1e-5)
