@@ -5,7 +5,6 @@ each, and the embedded default. It shows what moved, how far and how fast, and B
 beside the reranker's.
 """
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from reranker import Collection, Ranking, Reranker
 from reranker.bm25 import BM25
 from reranker.cli.terminal import one_line, run_app
 from reranker.embedded import shipped_adapter
+from training.ndcg import ndcg
 
 SHOWN_PASSAGES = 5
 _MARKS = ("", "●", "●●", "●●●")
@@ -40,17 +40,6 @@ class Answer:
     def reranked(self) -> tuple[str, ...]:
         """Passage ids in the reranker's order."""
         return tuple(passage.id for passage in self.ranking)
-
-
-def ndcg(ids: Sequence[str], grades: Mapping[str, int], depth: int = 10) -> float:
-    """nDCG with linear gains, as in TREC (Järvelin and Kekäläinen, 2002); from 0 to 1."""
-    gains = [grades.get(id_, 0) for id_ in ids[:depth]]
-    best = sorted(grades.values(), reverse=True)[:depth]
-    return _dcg(gains) / _dcg(best) if any(best) else 0.0
-
-
-def _dcg(gains: Sequence[int]) -> float:
-    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 def main(
@@ -120,8 +109,8 @@ def _moves(answer: Answer, collection: Collection) -> Table:
 def _figures(answers: Sequence[Answer], collection: Collection, seconds: float) -> Table:
     """BM25 against the reranker: quality, and what it took."""
     qrels = collection.qrels
-    first = [ndcg(answer.first_stage, qrels[answer.query_id]) for answer in answers]
-    after = [ndcg(answer.reranked, qrels[answer.query_id]) for answer in answers]
+    first = [_ndcg(answer.first_stage, qrels[answer.query_id]) for answer in answers]
+    after = [_ndcg(answer.reranked, qrels[answer.query_id]) for answer in answers]
     told = [answer.ranking.explain() for answer in answers]
     tokens = sum(explanation.tokens for explanation in told)
     table = Table(title=f"{len(answers)} queries, the same candidates", title_justify="left")
@@ -140,6 +129,10 @@ def _figures(answers: Sequence[Answer], collection: Collection, seconds: float) 
         f"{seconds / count:.2f}",
     )
     return table
+
+
+def _ndcg(ids: Sequence[str], grades: Mapping[str, int]) -> float:
+    return ndcg([grades.get(id_, 0) for id_ in ids], grades.values())
 
 
 def _mean(values: Sequence[float]) -> float:
