@@ -37,12 +37,12 @@ class Encoder:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerFast") -> None:
         self.tokenizer = tokenizer
-        self._whole = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        self._whole.no_padding()
-        self._whole.no_truncation()
+        state: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+        state |= {"padding": None, "truncation": None}
         kept, control = _split_added(tokenizer)
         self.control_ids = frozenset(control)
-        self._plain = _without_added(self._whole, kept)
+        self._whole = Tokenizer.from_str(json.dumps(state))
+        self._plain = _without_added(state, kept)
         self._ids = {
             place: kept[content]
             for content in kept
@@ -138,14 +138,15 @@ def _split_added(tokenizer: "PreTrainedTokenizerFast") -> tuple[dict[str, int], 
     return kept, control
 
 
-def _without_added(whole: Tokenizer, kept: dict[str, int]) -> Tokenizer:
-    """A copy without control tokens that puts no space before a text."""
-    state: dict[str, Any] = json.loads(whole.to_str())
-    state["added_tokens"] = [t for t in state["added_tokens"] if t["content"] in kept]
-    state["post_processor"] = None
-    state["normalizer"] = _unprefixed(state["normalizer"])
-    state["pre_tokenizer"] = _unprefixed(state["pre_tokenizer"])
-    return Tokenizer.from_str(json.dumps(state))
+def _without_added(state: dict[str, Any], kept: dict[str, int]) -> Tokenizer:
+    """A tokenizer's state without control tokens, and that puts no space before a text."""
+    plain = state | {
+        "added_tokens": [t for t in state["added_tokens"] if t["content"] in kept],
+        "post_processor": None,
+        "normalizer": _unprefixed(state["normalizer"]),
+        "pre_tokenizer": _unprefixed(state["pre_tokenizer"]),
+    }
+    return Tokenizer.from_str(json.dumps(plain))
 
 
 def _unprefixed(stage: dict[str, Any] | None) -> dict[str, Any] | None:

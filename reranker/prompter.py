@@ -25,7 +25,10 @@ LEAST_PASSAGE_TOKENS = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A query, its instruction and its candidates as token ids, in first-stage order."""
+    """A query, its instruction (ended by a line break) and its candidates, as token ids.
+
+    Candidates stand in first-stage order.
+    """
 
     query: EncodedText
     instruction: EncodedText
@@ -65,6 +68,8 @@ class Prompter:
         dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
         self.guard = Guard(encoder, dealt, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
+        # A layout that knows no instruction reads it in front of the query, in its place.
+        self._told_apart = has_field(self.layout, "instruction")
 
     def encode(
         self, query: str, passages: Sequence[Passage], instruction: str | None = None
@@ -77,10 +82,11 @@ class Prompter:
         limit = self._settings.query_tokens
         probe = self._form(1)
         parts = (*probe.prefix, *probe.blocks[0], *probe.closing)
-        # A template that knows no instruction reads it in front of the query, in its place.
-        told_at = "instruction" if has_field(self.layout, "instruction") else "query"
+        told_at = "instruction" if self._told_apart else "query"
         [told] = self._texts([instruction or ""], limit, _spaced(parts, told_at))
-        follows = told_at == "query" and told.token_ids
+        if told.token_ids:
+            told = EncodedText((*told.token_ids, *self._encoder.literal("\n")), told.cut)
+        follows = not self._told_apart and told.token_ids
         [encoded] = self._texts([query], limit, not follows and _spaced(parts, "query"))
         if not encoded.token_ids:
             raise InputError("the query has no visible character; give the text to rank by")
@@ -157,10 +163,7 @@ class Prompter:
 
     def _query(self, candidates: Candidates) -> dict[str, tuple[int, ...]]:
         query, told = candidates.query.token_ids, candidates.instruction.token_ids
-        if not told:
-            return {"query": query, "instruction": ()}
-        told = (*told, *self._encoder.literal("\n"))
-        if has_field(self.layout, "instruction"):
+        if self._told_apart:
             return {"query": query, "instruction": told}
         return {"query": (*told, *query), "instruction": ()}
 
