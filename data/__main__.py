@@ -1,20 +1,30 @@
 """The command line of collections: `python -m data list | show NAME | search NAME`."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from tqdm import tqdm
 
 from data.collections import EMBEDDED, folders, load
 from data.dense import DEFAULT_MODEL
 from data.first_stage import retrieve
+from data.mining import Mining
+from data.mining import mine as mine_rows
+from data.teacher import DenseTeacher, RerankerTeacher, Teacher
 from reranker.cli.terminal import run_app
 from reranker.collection import Collection, splits
+from reranker.errors import DataError
+from reranker.files import replacing
+from reranker.reranker import Reranker
 from reranker.run import Run, write_trec
 
 app = typer.Typer(
@@ -75,6 +85,56 @@ def search(
     else:
         write_trec(run, output)
         console.print(f"{escape(repr(run))} written to {escape(str(output))}")
+
+
+@app.command()
+def mine(
+    name: Name,
+    output: Annotated[Path, typer.Option(help="Rows to write, .jsonl or .jsonl.gz.")],
+    split: Split = None,
+    first_stage: Annotated[str, typer.Option(help="bm25, dense or a TREC run file.")] = "bm25",
+    depth: Annotated[int, typer.Option(help="Candidates to draw negatives from.", min=1)] = 100,
+    limit: Annotated[int | None, typer.Option(help="Mine this many queries, drawn.")] = None,
+    passages: Annotated[int, typer.Option(help="Passages of a row.")] = 20,
+    positives: Annotated[int, typer.Option(help="Relevant passages of a row, at most.")] = 10,
+    hard: Annotated[float, typer.Option(help="Share of negatives from the top.")] = 0.5,
+    queries: Annotated[int, typer.Option(help="Queries over a row's passages, at most.")] = 1,
+    teacher: Annotated[
+        str | None, typer.Option(help="dense, or a reranker's folder or name: grades the rest.")
+    ] = None,
+    dense_model: Annotated[
+        str, typer.Option(help="A sentence-transformers model.")
+    ] = DEFAULT_MODEL,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+) -> None:
+    """Mine rows to train on: relevant passages, hard negatives, further queries, estimates."""
+    how = Mining(passages=passages, positives=positives, hard=hard, queries=queries, seed=seed)
+    judge = None if teacher is None else _teacher(teacher, dense_model)
+    collection = load(name, split)
+    asked = replace(collection, queries=_some(collection, limit, seed))
+    run = retrieve(asked, first_stage, depth, dense_model=dense_model)
+    count = 0
+    with replacing(output) as file:
+        for row in tqdm(mine_rows(collection, run, how, judge), unit=" rows", disable=None):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+        if not count:
+            raise DataError(
+                f"no query of {collection.name} has both a relevant passage and a negative among "
+                f"its candidates; give another split, or more than depth {depth}"
+            )
+    console.print(f"{count:,} rows of {len(run.rankings):,} queries in {escape(str(output))}")
+
+
+def _teacher(name: str, dense_model: str) -> Teacher:
+    return DenseTeacher(dense_model) if name == "dense" else RerankerTeacher(Reranker(name))
+
+
+def _some(collection: Collection, limit: int | None, seed: int) -> dict[str, str]:
+    """At most `limit` of the queries that have a relevant passage, drawn."""
+    judged = [q for q in collection.queries if any(g > 0 for g in collection.qrels[q].values())]
+    drawn = np.random.default_rng(seed).permutation(len(judged))[:limit]
+    return {judged[place]: collection.queries[judged[place]] for place in drawn}
 
 
 def _facts(collection: Collection) -> list[tuple[str, str]]:

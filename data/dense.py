@@ -50,7 +50,9 @@ class Dense:
             raise DataError("a dense index needs at least one passage, found none")
         self._encoder = encoder or SentenceEncoder(model)
         self._ids = list(passages)
-        self._vectors = self._encoder.passages([_text(passage) for passage in passages.values()])
+        self._vectors = self._encoder.passages(
+            [indexed_text(passage) for passage in passages.values()]
+        )
 
     def search(self, queries: Mapping[str, str], *, depth: int = 100) -> Run:
         """The best `depth` passages of each query; equal scores keep the order of the index."""
@@ -106,5 +108,6 @@ def _load(model: str) -> Any:
         ) from error
 
 
-def _text(passage: Passage) -> str:
+def indexed_text(passage: Passage) -> str:
+    """What is encoded of a passage: its title, where it has one, and its text."""
     return f"{passage.title} {passage.text}" if passage.title else passage.text

@@ -1,11 +1,12 @@
 """Attention over rows packed into one sequence, each row on its own.
 
 Registered with transformers under `PACKED`. A model set to it runs its linear layers over one
-long sequence of all rows, and its attention row by row, causally, with torch's fused kernel:
-no padding, no dense mask, and nothing of one row in another.
+long sequence of all rows, and its attention row by row with torch's fused kernel, causally or as
+the row's levels say: no padding, and nothing of one row in another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reranker.errors import EngineError
+from reranker.levels import Levels, mask, size
+
+_Attend = Callable[..., Tensor]
 
 PACKED = "reranker_packed"
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias")
@@ -44,17 +48,17 @@ def packed_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    row_lengths: Sequence[int] | None = None,
+    row_levels: Sequence[Levels] | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within each row.
+    """Attention within each row, as the row's levels say: causal for a row of one segment.
 
     Args:
         query: `(1, heads, tokens, head_dim)`; `key` and `value` `(1, kv_heads, tokens, head_dim)`.
         attention_mask: what `band_of_mask` made.
-        row_lengths: tokens of each row, in order; they sum to `tokens`.
+        row_levels: the structure of each row, in order; their sizes sum to `tokens`.
 
     Returns:
         `(1, tokens, heads, head_dim)`, and no weights.
@@ -62,42 +66,39 @@ def packed_attention(
     Raises:
         EngineError: for attention that this function does not compute exactly.
     """
-    if row_lengths is None:
-        raise EngineError(f"attention {PACKED!r} needs row_lengths; call the model by the engine")
+    if row_levels is None:
+        raise EngineError(f"attention {PACKED!r} needs row_levels; call the model by the engine")
     if asked := [name for name in _UNSUPPORTED if options.get(name) is not None]:
         raise EngineError(f"the model's attention uses {asked}, which {PACKED!r} does not compute")
     if attention_mask is not None and attention_mask.ndim:
         raise EngineError(f"the model makes a mask of its own, which {PACKED!r} does not compute")
     band = None if attention_mask is None else int(attention_mask)
-    lengths = list(row_lengths)
+    lengths = [size(levels) for levels in row_levels]
     rows = zip(*(torch.split(x, lengths, dim=2) for x in (query, key, value)), strict=True)
-    attended = [_row(q, k, v, scaling, dropout, band) for q, k, v in rows]
-    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
-
-
-def _row(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    scaling: float | None,
-    dropout: float,
-    band: int | None,
-) -> Tensor:
-    tokens = query.shape[2]
-    banded = band is not None and tokens > band
-    return F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=_band(tokens, band or 0, query.device) if banded else None,
-        is_causal=not banded,
+    attend = partial(
+        F.scaled_dot_product_attention,
         dropout_p=dropout,
         scale=scaling,
         enable_gqa=query.shape[1] != key.shape[1],
     )
+    attended = [
+        part
+        for (q, k, v), levels in zip(rows, row_levels, strict=True)
+        for part in _row(q, k, v, levels, band, attend)
+    ]
+    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
 
 
-def _band(tokens: int, width: int, device: torch.device) -> Tensor:
-    """`(tokens, tokens)`, true where a position sees another: itself and the `width - 1` before."""
-    square = torch.ones(tokens, tokens, dtype=torch.bool, device=device)
-    return square.tril() & square.triu(1 - width)
+def _row(
+    query: Tensor, key: Tensor, value: Tensor, levels: Levels, band: int | None, attend: _Attend
+) -> Iterator[Tensor]:
+    """The attention of each level of a row, `(1, heads, tokens of the level, head_dim)`."""
+    start = 0
+    for depth, segments in enumerate(levels):
+        stop = start + sum(segments)
+        q, k, v = query[:, :, start:stop], key[:, :, :stop], value[:, :, :stop]
+        if start == 0 and len(segments) == 1 and (band is None or stop <= band):
+            yield attend(q, k, v, is_causal=True)
+        else:
+            yield attend(q, k, v, attn_mask=mask(levels, depth, band, query.device))
+        start = stop

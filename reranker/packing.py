@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reranker import attention
 from reranker.errors import EngineError, ModelError
+from reranker.levels import plain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -60,7 +61,7 @@ def packed_logits(model: "PreTrainedModel", rows: Sequence[Sequence[int]]) -> Te
     output = model(
         input_ids=tokens[None],
         position_ids=positions[None],
-        row_lengths=lengths,
+        row_levels=[plain(length) for length in lengths],
         logits_to_keep=torch.tensor(lengths, device=model.device).cumsum(0) - 1,
         use_cache=False,
     )

@@ -5,7 +5,7 @@ is cut where it is longest: no passage loses a token while another keeps more th
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from reranker.encoder import EncodedText, Encoder
@@ -37,6 +37,14 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.passages)
 
+    def shortened(self, limit: int) -> "Candidates":
+        """The same candidates, each cut after `limit` tokens."""
+        passages = (
+            EncodedText(p.token_ids[:limit], p.cut or len(p.token_ids) > limit)
+            for p in self.passages
+        )
+        return replace(self, passages=tuple(passages))
+
 
 class Prompter:
     """Assembles prompts for one tokenizer, layout and set of identifiers.
@@ -47,6 +55,8 @@ class Prompter:
         context_tokens: the longest row that the model takes, in tokens.
         guarded: how many identifiers, from the first, no text may imitate; as many as the
             settings' windows deal when not given.
+
+    `budget` is the most tokens of a window.
     """
 
     def __init__(
@@ -60,7 +70,7 @@ class Prompter:
         self.layout = _layout(settings)
         self._encoder = encoder
         self._settings = settings
-        self._budget = min(settings.window_tokens or context_tokens, context_tokens)
+        self.budget = min(settings.window_tokens or context_tokens, context_tokens)
         probe = compile_form(self.layout, encoder, 2)
         self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
         if guarded is None:
@@ -122,7 +132,7 @@ class Prompter:
         query = self._query(candidates)
         fixed = _fixed_tokens(form, query)
         lengths = [len(candidates.passages[place].token_ids) for place in window]
-        longest = _longest(lengths, self._budget - fixed)
+        longest = _longest(lengths, self.budget - fixed)
         if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
             raise WindowTooLargeError(self._too_large(len(window), fixed))
         encoded = [candidates.passages[place] for place in window]
@@ -142,6 +152,22 @@ class Prompter:
             cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
             query_cut=candidates.query.cut or candidates.instruction.cut,
         )
+
+    @property
+    def query_last(self) -> bool:
+        """Whether passages are read before the query, so that queries may share them."""
+        probe = self._form(1)
+        parts = (*probe.prefix, *probe.blocks[0])
+        return not any(not isinstance(p, tuple) and p.kind == "query" for p in parts)
+
+    def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
+        """What follows the passages of a window of that many, for this query."""
+        return _filled(self._form(passages).closing, self._query(candidates))
+
+    def uncut_tokens(self, candidates: Candidates, window: Sequence[int]) -> int:
+        """Tokens of a window's prompt if it were not cut to the budget."""
+        fixed = _fixed_tokens(self._form(len(window)), self._query(candidates))
+        return fixed + sum(len(candidates.passages[place].token_ids) for place in window)
 
     def _compile(self, passages: int) -> Form:
         return compile_form(self.layout, self._encoder, passages)
@@ -171,7 +197,7 @@ class Prompter:
         return (
             f"a window of {passages} passages needs at least "
             f"{fixed + passages * LEAST_PASSAGE_TOKENS} tokens ({fixed} without the passages) and "
-            f"may have {self._budget}; use a smaller window, strategy='sliding' in place of "
+            f"may have {self.budget}; use a smaller window, strategy='sliding' in place of "
             "'full', a shorter query, or a larger window_tokens where the model allows it"
         )
 

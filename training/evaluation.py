@@ -13,7 +13,7 @@ from reranker.prompter import Prompter
 from reranker.settings import Settings
 from reranker.strategies import strategy_of
 from training.dev import DevQuery, DevSet
-from training.examples import Example
+from training.examples import Branch, Example
 from training.ndcg import ndcg
 from training.pack import packed
 
@@ -65,7 +65,7 @@ def _score(
     model: nn.Module, device: torch.device, prompts: Sequence[Prompt]
 ) -> list[tuple[float, ...]]:
     rows = [
-        Example(tuple(p.token_ids), p.identifier_ids, (0.0,) * len(p.identifier_ids))
+        Example((), p.identifier_ids, (Branch(tuple(p.token_ids), (0.0,) * len(p.identifier_ids)),))
         for p in prompts
     ]
     logits = model(packed(rows).to(device))[0].float().cpu()

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from reranker.errors import InputError
 from reranker.prompter import Candidates, Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
-from training.row import Row
 from training.window import Sizes, Window
 
 _TRIES = 16
@@ -32,16 +32,33 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A prompt, its passages' identifiers and labels, in the prompt's order, maybe an answer."""
+class Branch:
+    """One query of an example: its tokens after the passages, its labels, maybe an answer.
+
+    `labels` has one a passage, in the prompt's order.
+    """
 
     token_ids: tuple[int, ...]
-    identifier_ids: tuple[int, ...]
     labels: tuple[float, ...]
     target: Target | None = None
 
     def __len__(self) -> int:
         return len(self.token_ids) + (len(self.target.token_ids) - 1 if self.target else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt's passages, their identifiers, and one branch for every query over them.
+
+    `token_ids` is what all branches have read before: prefix and passages.
+    """
+
+    token_ids: tuple[int, ...]
+    identifier_ids: tuple[int, ...]
+    branches: tuple[Branch, ...]
+
+    def __len__(self) -> int:
+        return len(self.token_ids) + sum(map(len, self.branches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +119,20 @@ class Examples:
         candidates = _shortened(self.prompter.encode(row.query, row.passages), limit)
         places = range(len(row.passages))
         prompt = self.prompter.prompt(candidates, places, window.identifiers)
-        target = None
-        if self.separators is not None:
-            target = _target(row, prompt.identifier_ids, self.separators)
-        return Example(
-            tuple(prompt.token_ids),
-            prompt.identifier_ids,
-            row.labels(),
-            target,
-        )
+        shared = (*prompt.prefix, *chain.from_iterable(prompt.blocks))
+        identifiers = prompt.identifier_ids
+        branches = [self._branch(prompt.closing, row.labels(), identifiers)]
+        for other in row.others:
+            closing = self.prompter.closing(self.prompter.encode(other.query, ()), len(places))
+            branches.append(self._branch(closing, other.relevance, identifiers))
+        return Example(shared, identifiers, tuple(branches))
+
+    def _branch(
+        self, closing: tuple[int, ...], labels: tuple[float, ...], identifiers: tuple[int, ...]
+    ) -> Branch:
+        separators = self.separators
+        target = None if separators is None else _target(labels, identifiers, separators)
+        return Branch(closing, labels, target)
 
 
 def _shortened(candidates: Candidates, limit: int) -> Candidates:
@@ -118,9 +140,10 @@ def _shortened(candidates: Candidates, limit: int) -> Candidates:
     return replace(candidates, passages=tuple(passages))
 
 
-def _target(row: Row, identifier_ids: tuple[int, ...], separators: Separators) -> Target:
+def _target(
+    labels: tuple[float, ...], identifier_ids: tuple[int, ...], separators: Separators
+) -> Target:
     """Identifiers in the order of the labels, best first; equal ones as they stand."""
-    labels = row.labels()
     order = sorted(range(len(labels)), key=lambda place: -labels[place])
     tokens: list[int] = []
     ranks: list[int] = []

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from reranker.errors import ModelError
+from reranker.levels import size
 from reranker.packing import pack
 from training.pack import Pack
 
@@ -28,7 +29,7 @@ def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 
         neftune: the alpha of NEFTune's noise; 0 for none.
 
     Returns:
-        `(rows, passages)`; what stands at padding has no meaning.
+        `(queries, passages)`; what stands at padding has no meaning.
     """
     head = model.get_output_embeddings()
     if type(head) is not nn.Linear:
@@ -45,7 +46,7 @@ def all_logits(
     """The identifier logits as in `identifier_logits`, and those of the answers' tokens.
 
     Returns:
-        `(rows, passages)` and `(rows, tokens, vocabulary)`.
+        `(queries, passages)` and `(rows, tokens, vocabulary)`.
     """
     assert pack.answers is not None, "the pack was made with answers"
     logits = _logits(model, pack, pack.answers.read.flatten(), {}, neftune)
@@ -72,7 +73,7 @@ def _logits(
     """The logits at `read`, `(positions, vocabulary)`."""
     options: dict[str, Any] = {
         "position_ids": pack.positions[None],
-        "row_lengths": list(pack.lengths),
+        "row_levels": list(pack.levels),
         "logits_to_keep": read,
         "use_cache": False,
     }
@@ -93,8 +94,8 @@ def _narrow(model: nn.Module, head: nn.Linear, identifiers: Tensor) -> dict[str,
 
 
 def _noise(embedded: Tensor, pack: Pack, alpha: float) -> Tensor:
-    """NEFTune (arXiv 2310.05914): uniform within alpha / sqrt(tokens × width) of each row."""
-    lengths = torch.tensor(pack.lengths, device=embedded.device)
+    """NEFTune (arXiv 2310.05914): uniform within alpha / sqrt(tokens × width) of each example."""
+    lengths = torch.tensor([size(levels) for levels in pack.levels], device=embedded.device)
     scale = alpha / (lengths * embedded.shape[-1]).to(embedded.dtype).sqrt()
     noise = torch.empty_like(embedded).uniform_(-1, 1)
     return noise * scale.repeat_interleave(lengths)[None, :, None]

@@ -10,7 +10,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reranker.errors import DataError, InputError
+from reranker.errors import InputError
 from training.fingerprint import fingerprint
 from training.indexed import IndexedRows
 from training.row import Row
@@ -68,7 +68,8 @@ class Mixture:
     """Windows of several sources, by number from 0, without end; `len` is those of an epoch.
 
     `windows` is how many an epoch has; None is the sum of the sources' rows. `identifiers` is
-    the number of identifiers to draw a window's from; None draws none.
+    the number of identifiers to draw a window's from; None draws none. `queries` is the most
+    queries of one window.
 
     Raises:
         InputError: for no source or an empty one, a weight that is not above 0, or a share below
@@ -83,8 +84,10 @@ class Mixture:
         windows: int | None = None,
         sizes: Sizes | None = None,
         identifiers: int | None = None,
+        queries: int = 1,
     ) -> None:
         self.sources, self.seed, self.identifiers = tuple(sources), seed, identifiers
+        self.queries = queries
         self.sizes = sizes or Sizes()
         if not self.sources or seed < 0:
             raise InputError(f"a mixture needs a source and a seed of 0 or more, found {seed=}")
@@ -101,7 +104,8 @@ class Mixture:
         sources, places = self._plan(epoch)
         row = self.sources[sources[step]].rows[int(places[step])]
         rng = self._rng(_WINDOW, epoch, step)
-        drawn = sample_window(row, size=self.sizes.draw(index, rng), rng=rng)
+        size = self.sizes.draw(index, rng)
+        drawn = sample_window(row, size=size, rng=rng, queries=self.queries)
         if self.identifiers is None:
             return Window(drawn)
         count = len(drawn.passages)
@@ -111,7 +115,7 @@ class Mixture:
     def digest(self) -> str:
         """SHA-256 of all that the windows depend on."""
         sources = [(source.digest, len(source.rows)) for source in self.sources]
-        told = [self.seed, self.shares, sources, asdict(self.sizes), self.identifiers]
+        told = [self.seed, self.shares, sources, asdict(self.sizes), self.identifiers, self.queries]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _plan(self, epoch: int) -> tuple[_Places, _Places]:
@@ -135,56 +139,6 @@ class Mixture:
 
     def _rng(self, use: int, *key: int) -> np.random.Generator:
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(use, *key)))
-
-
-class Stream(Iterator[Window]):
-    """The windows of a mixture one after the other, from `index` on, without end."""
-
-    def __init__(self, mixture: Mixture, index: int = 0) -> None:
-        self.mixture, self.index = mixture, index
-
-    def __next__(self) -> Window:
-        window = self.mixture.window(self.index)
-        self.index += 1
-        return window
-
-    def state(self) -> dict[str, object]:
-        """Where the stream stands, fit for JSON."""
-        return {"index": self.index, "mixture": self.mixture.digest}
-
-    @classmethod
-    def from_state(cls, mixture: Mixture, state: Mapping[str, object]) -> "Stream":
-        """The stream that goes on where `state` was taken.
-
-        Raises:
-            DataError: for the state of another mixture, or none.
-        """
-        index, digest = state.get("index"), state.get("mixture")
-        if not isinstance(index, int) or index < 0:
-            raise DataError(f"expected a stream's state with an 'index', found {dict(state)}")
-        if digest != mixture.digest:
-            raise DataError(
-                "the state is of another mixture: its data, weights, seed or window sizes have "
-                "changed since; restore them, or start from the beginning"
-            )
-        return cls(mixture, index)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Windows `start` to `stop` of a mixture as a sequence, such as a data loader reads."""
-
-    mixture: Mixture
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return max(0, self.stop - self.start)
-
-    def __getitem__(self, number: int) -> Window:
-        if not 0 <= number < len(self):
-            raise IndexError(number)
-        return self.mixture.window(self.start + number)
 
 
 def _weights(sources: Sequence[Source]) -> list[float]:

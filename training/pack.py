@@ -1,4 +1,7 @@
-"""Packs: examples one after the other in a single sequence, without padding, as tensors."""
+"""Packs: examples one after the other in a single sequence, without padding, as tensors.
+
+Queries over the same passages share them: each follows the passages as if it were alone.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -7,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.examples import Example
+from reranker.levels import Levels, plain, positions
+from training.examples import Branch, Example
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a language-modelling loss reads of a pack; all `(rows, tokens)`, padded.
+    """What a language-modelling loss reads of a pack; all `(queries, tokens)`, padded.
 
     `read` are the places in the pack whose next token the targets are.
     """
@@ -29,21 +33,21 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Rows for one forward pass.
+    """Examples for one forward pass; its queries are those of all examples, one after the other.
 
     Args:
-        tokens: `(tokens,)`, all rows' ids; `positions` `(tokens,)` begin at 0 with every row.
-        lengths: tokens of each row.
-        read: `(rows,)`, the place of each prompt's last token.
+        tokens: `(tokens,)`, all examples' ids; `positions` `(tokens,)` begin at 0 with each.
+        levels: the structure of each example, see `reranker.levels`.
+        read: `(queries,)`, the place of the last token of each query's prompt.
         identifiers: `(identifiers,)`, every identifier's token id, once.
-        columns: `(rows, passages)`, where in `identifiers` each passage's stands; padded with 0.
-        labels: `(rows, passages)`; `mask` `(rows, passages)` is true for real passages.
+        columns: `(queries, passages)`, where in `identifiers` each passage's stands; padded with 0.
+        labels: `(queries, passages)`; `mask` `(queries, passages)` is true for real passages.
         answers: for language-modelling losses.
     """
 
     tokens: Tensor
     positions: Tensor
-    lengths: tuple[int, ...]
+    levels: tuple[Levels, ...]
     read: Tensor
     identifiers: Tensor
     columns: Tensor
@@ -52,7 +56,7 @@ class Pack:
     answers: Answers | None = None
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.read)
 
     def to(self, device: Any, **options: Any) -> "Pack":
         """The same on another device."""
@@ -61,23 +65,21 @@ class Pack:
 
 def packed(examples: Sequence[Example]) -> Pack:
     """One pack of all these examples."""
-    rows = [_row(example) for example in examples]
-    lengths = torch.tensor([len(row) for row in rows])
-    starts = lengths.cumsum(0) - lengths
-    prompts = torch.tensor([len(example.token_ids) for example in examples])
+    levels = tuple(map(_levels, examples))
+    branches = [(example, branch) for example in examples for branch in example.branches]
     table = list(dict.fromkeys(id_ for example in examples for id_ in example.identifier_ids))
     places = {id_: place for place, id_ in enumerate(table)}
-    read = starts + prompts - 1
+    read = torch.tensor(list(_read(examples)))
     return Pack(
-        tokens=torch.tensor([token for row in rows for token in row]),
-        positions=torch.cat([torch.arange(len(row)) for row in rows]),
-        lengths=tuple(map(len, rows)),
+        tokens=torch.tensor([token for example in examples for token in _tokens(example)]),
+        positions=torch.tensor([place for row in levels for place in positions(row)]),
+        levels=levels,
         read=read,
         identifiers=torch.tensor(table),
-        columns=_padded([[places[id_] for id_ in e.identifier_ids] for e in examples]),
-        labels=_padded([e.labels for e in examples]).float(),
-        mask=_padded([[True] * len(e.labels) for e in examples]),
-        answers=_answers(examples, read),
+        columns=_padded([[places[id_] for id_ in e.identifier_ids] for e, _ in branches]),
+        labels=_padded([branch.labels for _, branch in branches]).float(),
+        mask=_padded([[True] * len(branch.labels) for _, branch in branches]),
+        answers=_answers([branch for _, branch in branches], read),
     )
 
 
@@ -95,13 +97,33 @@ def split(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
         yield part
 
 
-def _row(example: Example) -> tuple[int, ...]:
-    # Nothing is read after the answer's last token.
-    return (*example.token_ids, *(example.target.token_ids[:-1] if example.target else ()))
+def _levels(example: Example) -> Levels:
+    queries = tuple(map(len, example.branches))
+    if len(queries) == 1:
+        return plain(len(example))
+    return ((len(example.token_ids),), queries)
 
 
-def _answers(examples: Sequence[Example], read: Tensor) -> Answers | None:
-    targets = [example.target for example in examples if example.target is not None]
+def _tokens(example: Example) -> Iterator[int]:
+    yield from example.token_ids
+    for branch in example.branches:
+        yield from branch.token_ids
+        # Nothing is read after the answer's last token.
+        yield from branch.target.token_ids[:-1] if branch.target else ()
+
+
+def _read(examples: Sequence[Example]) -> Iterator[int]:
+    """The place of the last token of each query's prompt."""
+    start = 0
+    for example in examples:
+        start += len(example.token_ids)
+        for branch in example.branches:
+            yield start + len(branch.token_ids) - 1
+            start += len(branch)
+
+
+def _answers(branches: Sequence[Branch], read: Tensor) -> Answers | None:
+    targets = [branch.target for branch in branches if branch.target is not None]
     if not targets:
         return None
     mask: Tensor = _padded([[True] * len(target.token_ids) for target in targets])

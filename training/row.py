@@ -6,26 +6,40 @@ On disk a row is one JSON object:
 
 Passages are strings or objects with `text` and, maybe, `id` and `title`. `relevance` holds one
 grade a passage. `ranking` is a teacher's, best first, and may leave passages out: whole numbers
-are places in `passages` from 0, strings are passage ids. Other keys are ignored.
+are places in `passages` from 0, strings are passage ids. Further queries over the same passages
+may stand under `others`:
+
+    "others": [{"query": …, "relevance": [0, 1, 0]}]
+
+A layout that reads the query last answers all of them in one pass. Other keys are ignored.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
 
 from reranker.errors import InputError
 from reranker.passage import Passage, as_passages
+from training.checks import check_query, check_ranking, check_relevance, check_texts
 from training.skips import Reason, RowError
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A further query over a row's passages, with one grade of at least 0 a passage."""
+
+    query: str
+    relevance: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A query, its candidates, and their judgments, a teacher's ranking of them, or both.
 
-    `relevance` has one grade of at least 0 a passage, above 0 for a relevant one. `ranking` has
-    places in `passages`, from 0, best first; passages that it leaves out come after it.
+    `relevance` has one grade of at least 0 a passage: from 1 on for a relevant one, between 0 and
+    1 for a teacher's estimate. `ranking` has
+    places in `passages`, from 0, best first; passages that it leaves out come after it. `others`
+    are further queries over the same passages.
 
     Raises:
         RowError: where these do not fit together, or the query or a passage is blank.
@@ -35,18 +49,24 @@ class Row:
     passages: tuple[Passage, ...]
     relevance: tuple[float, ...] | None = None
     ranking: tuple[int, ...] | None = None
+    others: tuple[Judged, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_texts(self.query, self.passages)
+        check_texts(self.query, self.passages)
+        for other in self.others:
+            check_query(other.query)
+            check_relevance(other.relevance, len(self.passages))
         if self.relevance is not None:
-            _check_relevance(self.relevance, len(self.passages))
+            check_relevance(self.relevance, len(self.passages))
         if self.ranking is not None:
-            _check_ranking(self.ranking, len(self.passages))
+            check_ranking(self.ranking, len(self.passages))
 
     @property
     def positives(self) -> tuple[int, ...]:
         """Places of the relevant passages; where none is known to be, those the teacher ranked."""
-        relevant = tuple(place for place, grade in enumerate(self.relevance or ()) if grade > 0)
+        grades = self.relevance or ()
+        least = 1.0 if max(grades, default=0.0) >= 1 else 0.0
+        relevant = tuple(i for i, grade in enumerate(grades) if grade >= least and grade > 0)
         return relevant or self.ranking or ()
 
     def labels(self) -> tuple[float, ...]:
@@ -75,6 +95,10 @@ class Row:
             None
             if self.ranking is None
             else tuple(moved[place] for place in self.ranking if place in moved),
+            tuple(
+                Judged(other.query, tuple(other.relevance[place] for place in moved))
+                for other in self.others
+            ),
         )
 
     def check_trainable(self) -> None:
@@ -108,6 +132,7 @@ class Row:
             "query": self.query,
             "passages": [_without_none(_passage_dict(passage)) for passage in self.passages],
             **{key: list(value) for key, value in labels.items() if value is not None},
+            **({"others": [_other_dict(other) for other in self.others]} if self.others else {}),
         }
 
     @classmethod
@@ -130,6 +155,7 @@ class Row:
             passages,
             None if relevance is None else parse_relevance(relevance),
             None if ranking is None else _parse_ranking(ranking, passages),
+            _parse_others(values.get("others") or []),
         )
 
 
@@ -159,6 +185,17 @@ def parse_relevance(values: object) -> tuple[float, ...]:
         raise RowError("a relevance is too large for a float; give grades such as 0 to 3") from None
 
 
+def _parse_others(values: object) -> tuple[Judged, ...]:
+    if not isinstance(values, list) or not all(
+        isinstance(value, Mapping) and {"query", "relevance"} <= set(value) for value in values
+    ):
+        raise RowError(
+            "expected a list of objects with 'query' and 'relevance' as others, found "
+            f"{repr(values)[:60]}"
+        )
+    return tuple(Judged(v["query"], parse_relevance(v["relevance"])) for v in values)
+
+
 def _parse_ranking(values: object, passages: Sequence[Passage]) -> tuple[int, ...]:
     if isinstance(values, list) and all(isinstance(value, str) for value in values):
         return _places(values, [passage.id for passage in passages])
@@ -178,40 +215,6 @@ def _places(ranked: Sequence[str], ids: Sequence[str | None]) -> tuple[int, ...]
     return tuple(places[id_] for id_ in ranked)
 
 
-def _check_texts(query: object, passages: Sequence[object]) -> None:
-    if not isinstance(query, str):
-        raise RowError(f"expected a string as query, found {repr(query)[:60]}")
-    if not query.strip():
-        raise RowError("the query is blank; give it a text or drop the row", Reason.EMPTY)
-    if not passages:
-        raise RowError("the row has no passages; add some or drop it", Reason.EMPTY)
-    for place, passage in enumerate(cast(Sequence[Passage], passages)):
-        if not passage.text.strip() and not (passage.title or "").strip():
-            raise RowError(f"passage {place} is blank; give it a text or drop it", Reason.EMPTY)
-
-
-def _check_relevance(relevance: Sequence[float], count: int) -> None:
-    if len(relevance) != count:
-        raise RowError(f"{count} passages have {len(relevance)} grades; give one a passage")
-    for place, grade in enumerate(relevance):
-        if not (math.isfinite(grade) and grade >= 0):
-            raise RowError(
-                f"passage {place} has a relevance of {grade}; grades are finite and at least 0: "
-                "shift a teacher's scores, or give their order as 'ranking'"
-            )
-
-
-def _check_ranking(ranking: Sequence[object], count: int) -> None:
-    for place in ranking:
-        if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < count:
-            raise RowError(
-                f"the ranking holds {place!r}; expected places of the {count} passages, "
-                f"0 to {count - 1}, or else all of it passage ids"
-            )
-    if len(set(ranking)) < len(ranking):
-        raise RowError(f"the ranking names a passage twice: {list(ranking)[:40]}")
-
-
 def _smallest_step(grades: Sequence[float]) -> float:
     distinct = sorted(set(grades))
     return min((b - a for a, b in pairwise(distinct)), default=1.0)
@@ -219,6 +222,10 @@ def _smallest_step(grades: Sequence[float]) -> float:
 
 def _passage_dict(passage: Passage) -> dict[str, str | None]:
     return {"id": passage.id, "title": passage.title, "text": passage.text}
+
+
+def _other_dict(other: Judged) -> dict[str, object]:
+    return {"query": other.query, "relevance": list(other.relevance)}
 
 
 def _without_none(values: Mapping[str, str | None]) -> dict[str, str]:

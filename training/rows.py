@@ -89,6 +89,9 @@ def to_datasets(rows: Iterable[Row]) -> Any:
         "passages": datasets.List({"id": text, "title": text, "text": text}),
         "relevance": datasets.List(datasets.Value("float64")),
         "ranking": datasets.List(datasets.Value("int64")),
+        "others": datasets.List(
+            {"query": text, "relevance": datasets.List(datasets.Value("float64"))}
+        ),
     }
     columns = [_columns(row) for row in rows]
     try:
@@ -139,4 +142,7 @@ def _columns(row: Row) -> dict[str, object]:
         "passages": passages,
         "relevance": row.relevance and list(row.relevance),
         "ranking": row.ranking if row.ranking is None else list(row.ranking),
+        "others": [
+            {"query": other.query, "relevance": list(other.relevance)} for other in row.others
+        ],
     }

@@ -1,6 +1,6 @@
 """Windows drawn from a row: which of its passages, in what order, under which identifiers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,12 +50,12 @@ class Sizes:
         return int(rng.integers(self.least, most + 1))
 
 
-def sample_window(row: Row, *, size: int, rng: np.random.Generator) -> Row:
-    """A row of at most `size` of the row's passages, shuffled.
+def sample_window(row: Row, *, size: int, rng: np.random.Generator, queries: int = 1) -> Row:
+    """A row of at most `size` of the row's passages, shuffled, for at most `queries` queries.
 
     One of them is a positive and one is worse than it, wherever the row has such, so that the
     window has something to learn; the rest are drawn evenly. A row of `size` passages or fewer
-    keeps them all.
+    keeps them all. Of its other queries such are drawn as prefer some passage of the window.
 
     Raises:
         InputError: for a size below 2.
@@ -64,7 +64,11 @@ def sample_window(row: Row, *, size: int, rng: np.random.Generator) -> Row:
         raise InputError(f"a window needs at least {LEAST} passages, asked for {size}")
     whole = size >= len(row.passages)
     places = list(range(len(row.passages))) if whole else _drawn(row, size, rng)
-    return row.take(rng.permutation(places).tolist())
+    window = row.take(rng.permutation(places).tolist())
+    others = [other for other in window.others if len(set(other.relevance)) > 1]
+    # A generator of its own: what else is drawn does not depend on how many queries there are.
+    drawn = rng.spawn(1)[0].permutation(len(others))[: queries - 1]
+    return replace(window, others=tuple(others[place] for place in drawn))
 
 
 def draw_identifiers(count: int, *, available: int, rng: np.random.Generator) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.tiny import tiny_tokenizer
 from training.errors import TrainingError
 from training.examples import Examples, Separators
 from training.mixture import Mixture, Source
-from training.row import Row
+from training.row import Judged, Row
 from training.window import Sizes
 
 
@@ -19,9 +20,9 @@ def row(query, words=12):
     return Row(query, passages, (0.0, 2.0, 0.0, 1.0))
 
 
-def examples(rows, *, separators=None, context=2048, lengths=None, count=20):
+def examples(rows, *, separators=None, context=2048, lengths=None, count=20, queries=1, sizes=None):
     prompter = Prompter(Encoder(tiny_tokenizer()), Settings(layout="suffix"), context)
-    mixture = Mixture([Source(rows)], sizes=Sizes(2, 4), identifiers=30)
+    mixture = Mixture([Source(rows)], sizes=sizes or Sizes(2, 4), identifiers=30, queries=queries)
     lengths = lengths or Sizes(4, 16)
     return Examples(mixture, prompter, lengths=lengths, count=count, separators=separators)
 
@@ -39,15 +40,16 @@ def test_identifiers_and_lengths_are_drawn_and_stand_in_the_prompt():
     assert len({len(example) for example in found}) > 4
     assert len({i for example in found for i in example.identifier_ids}) > 15
     for example in found:
+        [branch] = example.branches
         assert set(example.identifier_ids) <= set(example.token_ids)
-        assert len(example.labels) == len(example.identifier_ids)
-        assert max(example.labels) > min(example.labels)
+        assert len(branch.labels) == len(example.identifier_ids)
+        assert max(branch.labels) > min(branch.labels)
 
 
 def test_passages_are_cut_where_the_recipe_says():
     short, long = (examples([row("a")], lengths=Sizes(n, n), count=9) for n in (4, 16))
     for index in range(9):
-        passages = len(short[index].labels)
+        passages = len(short[index].identifier_ids)
         assert len(long[index]) - len(short[index]) == 12 * passages
 
 
@@ -56,24 +58,41 @@ def test_the_answer_names_the_best_first():
     encoder = Encoder(tokenizer)
     separators = Separators(encoder.literal("] > ["), encoder.literal("]"))
     for example in examples([row("a")], separators=separators):
-        assert example.target is not None
+        [branch] = example.branches
+        target = branch.target
+        assert target is not None
         names = {i: tokenizer.decode([i]) for i in example.identifier_ids}
-        order = sorted(range(len(example.labels)), key=lambda place: -example.labels[place])
+        order = sorted(range(len(branch.labels)), key=lambda place: -branch.labels[place])
         wanted = "] > [".join(names[example.identifier_ids[place]] for place in order) + "]"
-        assert tokenizer.decode(list(example.target.token_ids)) == wanted
-        ranked = [i for i, rank in enumerate(example.target.ranks) if rank]
-        assert [example.target.ranks[i] for i in ranked] == list(range(1, len(order) + 1))
-        assert [example.target.token_ids[i] for i in ranked] == [
+        assert tokenizer.decode(list(target.token_ids)) == wanted
+        ranked = [i for i, rank in enumerate(target.ranks) if rank]
+        assert [target.ranks[i] for i in ranked] == list(range(1, len(order) + 1))
+        assert [target.token_ids[i] for i in ranked] == [
             example.identifier_ids[place] for place in order
         ]
+
+
+def test_every_query_of_a_row_gets_a_branch_as_it_would_alone():
+    others = (Judged("a fox", (0.0, 0.0, 1.0, 0.0)), Judged("all", (1.0, 0.0, 0.0, 0.0)))
+    asked = replace(row("a dog"), others=others)
+    for number in range(9):
+        example = examples([asked], queries=3, sizes=Sizes(4, 4))[number]
+        alone = [
+            examples([replace(asked, query=query, others=())], sizes=Sizes(4, 4))[number]
+            for query in ("a dog", "a fox", "all")
+        ]
+        assert [e.token_ids for e in alone] == [example.token_ids] * 3
+        found = {branch.token_ids for branch in example.branches}
+        assert found == {e.branches[0].token_ids for e in alone}
+        assert all(sum(branch.labels) == 1 for branch in example.branches[1:])
 
 
 def test_a_window_that_does_not_fit_gives_way_to_the_next(caplog):
     rows = [row("a"), row("a very long query " * 12)]
     with caplog.at_level(logging.WARNING):
-        found = [example.token_ids for example in examples(rows, context=160)]
+        found = [example for example in examples(rows, context=160)]  # noqa: C416 - by __getitem__
     assert len(found) == 20
-    assert all(len(tokens) <= 160 for tokens in found)
+    assert all(len(example) <= 160 for example in found)
     assert "skipped: a window of" in caplog.text
 
 

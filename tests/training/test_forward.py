@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ from transformers import MambaConfig, MambaForCausalLM
 
 from reranker.errors import ModelError
 from tests.tiny import tiny_model, tiny_tokenizer
-from training.examples import Example, Target
+from training.examples import Branch, Example, Target
 from training.forward import all_logits, identifier_logits, pack_attention
 from training.model import checkpoint_activations
 from training.objectives import softmax_cross_entropy
@@ -29,7 +30,13 @@ def example(length, passages, seed, answer=0):
     identifiers = tuple((3 + torch.randperm(386, generator=generator)[:passages]).tolist())
     labels = tuple(float(place == seed % passages) for place in range(passages))
     target = Target(tokens(answer), tuple(range(answer))) if answer else None
-    return Example(tokens(length), identifiers, labels, target)
+    return Example((), identifiers, (Branch(tokens(length), labels, target),))
+
+
+def prompt(example):
+    """The whole prompt of an example of one query."""
+    [branch] = example.branches
+    return [*example.token_ids, *branch.token_ids]
 
 
 EXAMPLES = [example(17, 3, 0), example(40, 5, 1), example(9, 2, 2)]
@@ -37,9 +44,10 @@ EXAMPLES = [example(17, 3, 0), example(40, 5, 1), example(9, 2, 2)]
 
 def padded_full_head_loss(model):
     """The loss as it is computed without packs: left-padded rows, the whole vocabulary."""
-    longest = max(len(e.token_ids) for e in EXAMPLES)
-    rows = [[0] * (longest - len(e.token_ids)) + list(e.token_ids) for e in EXAMPLES]
-    mask = [[0] * (longest - len(e.token_ids)) + [1] * len(e.token_ids) for e in EXAMPLES]
+    prompts = [prompt(e) for e in EXAMPLES]
+    longest = max(map(len, prompts))
+    rows = [[0] * (longest - len(tokens)) + tokens for tokens in prompts]
+    mask = [[0] * (longest - len(tokens)) + [1] * len(tokens) for tokens in prompts]
     attention = torch.tensor(mask)
     positions = (attention.cumsum(1) - 1).clamp(min=0)
     logits = model(
@@ -48,7 +56,7 @@ def padded_full_head_loss(model):
     pack = packed(EXAMPLES)
     scores = torch.zeros(pack.labels.shape)
     for row, e in enumerate(EXAMPLES):
-        scores[row, : len(e.labels)] = logits[row, list(e.identifier_ids)]
+        scores[row, : len(e.identifier_ids)] = logits[row, list(e.identifier_ids)]
     return softmax_cross_entropy(scores, pack.labels, pack.mask)
 
 
@@ -103,14 +111,54 @@ def test_answers_are_read_token_by_token(model):
     plain = tiny_model(tiny_tokenizer())
     scores, tokens = all_logits(model, packed(examples))
     for row, e in enumerate(examples):
-        assert e.target is not None
-        whole = torch.tensor([[*e.token_ids, *e.target.token_ids]])
-        start, count = len(e.token_ids) - 1, len(e.target.token_ids)
+        [branch] = e.branches
+        whole = torch.tensor([[*prompt(e), *branch.target.token_ids]])
+        start, count = len(prompt(e)) - 1, len(branch.target.token_ids)
         wanted = plain(whole).logits[0, start : start + count]
         torch.testing.assert_close(tokens[row, :count], wanted, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(scores[row, : len(e.labels)], wanted[0, list(e.identifier_ids)])
-    without = [Example(e.token_ids, e.identifier_ids, e.labels) for e in examples]
+        torch.testing.assert_close(
+            scores[row, : len(branch.labels)], wanted[0, list(e.identifier_ids)]
+        )
+    without = [
+        Example((), e.identifier_ids, (replace(e.branches[0], target=None),)) for e in examples
+    ]
     torch.testing.assert_close(identifier_logits(model, packed(without)), scores)
+
+
+def shared(answers):
+    """Three queries over the same passages, and one over others; then each apart."""
+    first, second, third, other = (
+        example(length, 4, seed, answer=answers) for seed, length in enumerate((9, 3, 14, 20))
+    )
+    ids, passages = first.identifier_ids, tuple(range(60, 85))
+    branches = tuple(e.branches[0] for e in (first, second, third))
+    together = [Example(passages, ids, branches), other]
+    apart = [Example(passages, ids, (branch,)) for branch in branches]
+    return together, [*apart, other]
+
+
+@pytest.mark.parametrize("answers", [0, 5])
+def test_queries_share_their_passages_as_if_each_were_alone(model, answers):
+    together, apart = map(packed, shared(answers))
+    assert len(together) == len(apart) == 4
+    assert len(apart.tokens) - len(together.tokens) == 2 * 25
+    for name in ("labels", "mask"):
+        assert torch.equal(getattr(together, name), getattr(apart, name))
+    read = all_logits if answers else identifier_logits
+    found, wanted = ([*_tuple(read(model, pack))] for pack in (together, apart))
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    other = copy.deepcopy(model)
+    softmax_cross_entropy(found[0], together.labels, together.mask).backward()
+    scores = _tuple(read(other, apart))[0]
+    softmax_cross_entropy(scores, apart.labels, apart.mask).backward()
+    expected = gradients(other)
+    for name, gradient in gradients(model).items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-6, rtol=1e-3)
+
+
+def _tuple(value):
+    return value if isinstance(value, tuple) else (value,)
 
 
 def test_neftune_is_noise_in_training_alone(model):

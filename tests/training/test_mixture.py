@@ -1,19 +1,17 @@
-import json
 import pickle
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reranker.errors import DataError, InputError
+from reranker.errors import InputError
 from tests.training.rows_of import row
-from training.mixture import Mixture, Source, Span, Stream
+from training.mixture import Mixture, Source
 from training.row import Row
 from training.rows import write_rows
-from training.window import Sizes
+from training.window import Sizes, Window
 
 quick = settings(deadline=None, max_examples=40)
 
@@ -34,6 +32,10 @@ def mixtures(draw: st.DrawFn) -> tuple[list[int], dict[str, object]]:
     return counts, options
 
 
+def windows(mixture: Mixture, count: int) -> list[Window]:
+    return [mixture.window(index) for index in range(count)]
+
+
 def build(counts: list[int], options: dict[str, object]) -> Mixture:
     weighted = [source(str(place), count, 1.0) for place, count in enumerate(counts)]
     return Mixture(weighted, **options)  # type: ignore[arg-type]
@@ -44,15 +46,10 @@ def build(counts: list[int], options: dict[str, object]) -> Mixture:
 def test_a_run_that_was_killed_goes_on_with_the_same_windows(
     options: tuple[list[int], dict[str, object]], killed: int, more: int
 ) -> None:
-    unbroken = list(islice(Stream(build(*options)), killed + more))
-    before = Stream(build(*options))
-    list(islice(before, killed))
-    state = json.loads(json.dumps(before.state()))
-    after = Stream.from_state(build(*options), state)
-    assert list(islice(after, more)) == unbroken[killed:]
-    mixture = build(*options)
-    assert [mixture.window(index) for index in reversed(range(killed + more))] == unbroken[::-1]
-    assert list(Span(mixture, killed, killed + more)) == unbroken[killed:]  # type: ignore[call-overload]
+    unbroken = windows(build(*options), killed + more)
+    again, after = build(*options), range(killed, killed + more)
+    assert [again.window(index) for index in after] == unbroken[killed:]
+    assert [again.window(index) for index in reversed(range(killed + more))] == unbroken[::-1]
 
 
 def test_every_row_comes_once_an_epoch_without_weights() -> None:
@@ -89,7 +86,7 @@ def test_seeds_differ() -> None:
 
 def test_windows_vary_in_size_and_identifiers() -> None:
     mixture = Mixture([source("a", 60)], sizes=Sizes(2, 4), identifiers=26)
-    found = list(islice(Stream(mixture), 60))
+    found = windows(mixture, 60)
     assert {len(window.row.passages) for window in found} == {2, 3, 4}
     assert all(len(window.identifiers or ()) == len(window.row.passages) for window in found)
     assert len({place for window in found for place in window.identifiers or ()}) == 26
@@ -107,19 +104,18 @@ def test_files_are_mixed_and_travel_to_workers(tmp_path: Path) -> None:
     assert copy.window(7) == mixture.window(7)
 
 
-def test_the_state_of_another_mixture_is_refused() -> None:
-    state = Stream(Mixture([source("a", 4)]), 3).state()
-    for other in (
+def test_the_digest_tells_mixtures_apart() -> None:
+    mixtures = (
+        Mixture([source("a", 4)]),
         Mixture([source("a", 5)]),
         Mixture([source("b", 4)]),
         Mixture([source("a", 4)], seed=1),
         Mixture([source("a", 4)], sizes=Sizes(2, 4)),
         Mixture([source("a", 4)], identifiers=9),
-    ):
-        with pytest.raises(DataError, match="another mixture"):
-            Stream.from_state(other, state)
-    with pytest.raises(DataError, match="'index'"):
-        Stream.from_state(Mixture([source("a", 4)]), {})
+        Mixture([source("a", 4)], queries=2),
+    )
+    assert len({mixture.digest for mixture in mixtures}) == len(mixtures)
+    assert Mixture([source("a", 4)]).digest == mixtures[0].digest
 
 
 def test_mixtures_that_make_no_sense_are_refused() -> None:
@@ -136,10 +132,3 @@ def test_mixtures_that_make_no_sense_are_refused() -> None:
         Mixture([source("a", 4, 1.0), source("b", 4, 1000.0)], windows=10)
     with pytest.raises(InputError, match="no rows"):
         Mixture([Source(list[Row](), 1.0)], windows=3)
-
-
-def test_a_span_ends() -> None:
-    span = Span(Mixture([source("a", 4)]), 1, 3)
-    assert len(span) == 2
-    with pytest.raises(IndexError):
-        span[2]

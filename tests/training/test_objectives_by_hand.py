@@ -116,6 +116,15 @@ def test_softmax_cross_entropy() -> None:
     close(softmax_cross_entropy(*row(SCORES, (1, 0, 0)), temperature=2.0), warm - 0.5)
 
 
+def test_graded_softmax_cross_entropy_weighs_passages_by_their_labels() -> None:
+    total = math.log(math.exp(1) + math.exp(0) + math.exp(2))
+    found = softmax_cross_entropy(*row((1.0, 0.0, 2.0), (3, 0, 1)), graded=True)
+    close(found, 0.75 * (total - 1) + 0.25 * (total - 2))
+    estimates = softmax_cross_entropy(*row((1.0, 0.0, 2.0), (0.5, 0, 0.5)), graded=True)
+    close(estimates, total - 1.5)
+    assert softmax_cross_entropy(*row((1.0, 0.0, 2.0), (0, 0, 0)), graded=True).item() == 0
+
+
 def test_listmle() -> None:
     steps = [math.log(math.e + 1 + math.exp(2)) - 1, math.log(1 + math.exp(2)) - 0, 0.0]
     close(listmle(*row(SCORES, LABELS)), sum(steps))

@@ -52,7 +52,11 @@ def test_the_public_names() -> None:
 def test_parameters_and_their_defaults() -> None:
     assert parameters_of("ndcg_loss2pp") == {"mu": 10.0, "k": None, "temperature": 1.0}
     assert parameters_of("listnet") == {"temperature": 1.0, "label_temperature": 1.0}
-    assert parameters_of("softmax_cross_entropy") == {"relevant_from": 1.0, "temperature": 1.0}
+    assert parameters_of("softmax_cross_entropy") == {
+        "relevant_from": 1.0,
+        "graded": False,
+        "temperature": 1.0,
+    }
     assert parameters_of("adr_mse") == {"alpha": 1.0}
     assert parameters_of("language_modelling") == {}
 

@@ -41,11 +41,14 @@ def softmax_cross_entropy(
     mask: Tensor,
     *,
     relevant_from: float = 1.0,
+    graded: bool = False,
     temperature: float = 1.0,
 ) -> Tensor:
     """Cross-entropy: −log softmax(s / temperature) of the positive passage.
 
-    With several positives, the mean over them: every one is a target of the same weight. A row
+    With several positives, the mean over them: every one is a target of the same weight, or,
+    where `graded`, every passage is one in proportion to its label (Bruch et al., "An Analysis of
+    the Softmax Cross Entropy Loss for Learning-to-Rank with Binary Relevance", ICTIR 2019). A row
     without a positive, or of nothing but positives, counts for nothing. Labels that are not
     grades need their own `relevant_from`: `labels_of_ranks` gives 1 even to the last passage.
 
@@ -54,13 +57,15 @@ def softmax_cross_entropy(
         labels: `(batch, passages)` graded relevance, higher = better.
         mask: `(batch, passages)` bool, true for real passages.
         relevant_from: the least label of a positive.
+        graded: take the labels as the positives' weights, whatever `relevant_from`.
         temperature: divides the scores.
     """
     if isinstance(relevant_from, bool) or not isinstance(relevant_from, int | float):
         raise SettingsError(f"relevant_from must be a number, found {relevant_from!r}")
     scores, labels = read(scores, labels, mask, temperature=temperature)
-    positive = ((labels >= relevant_from) & mask).to(scores.dtype)
-    targets = positive / positive.sum(1, keepdim=True).clamp(min=1)
+    relevant = labels if graded else (labels >= relevant_from).to(scores.dtype)
+    positive = relevant.masked_fill(~mask, 0)
+    targets = positive / positive.sum(1, keepdim=True).clamp(min=torch.finfo(scores.dtype).tiny)
     return mean_of_rows(_cross_entropy(scores, targets, mask), comparable(positive, mask))
 
 
