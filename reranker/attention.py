@@ -99,6 +99,32 @@ def _row(
         q, k, v = query[:, :, start:stop], key[:, :, :stop], value[:, :, :stop]
         if start == 0 and len(segments) == 1 and (band is None or stop <= band):
             yield attend(q, k, v, is_causal=True)
+        elif band is None and _wasteful(start, segments):
+            yield from _segments(q, k, v, segments, attend)
         else:
             yield attend(q, k, v, attn_mask=mask(levels, depth, band, query.device))
         start = stop
+
+
+def _wasteful(earlier: int, segments: Sequence[int]) -> bool:
+    """Whether one masked call would compute more than twice the products that are needed."""
+    own = sum(segments)
+    return own * (earlier + own) > 2 * sum(n * (earlier + n) for n in segments)
+
+
+def _segments(
+    query: Tensor, key: Tensor, value: Tensor, segments: Sequence[int], attend: _Attend
+) -> Iterator[Tensor]:
+    """The attention of a level's segments one by one, over the keys before the level and its own.
+
+    `query` is the level's, `key` and `value` reach to its end.
+    """
+    start = earlier = key.shape[2] - query.shape[2]
+    for q in torch.split(query, list(segments), dim=2):
+        tokens = q.shape[2]
+        k, v = (
+            torch.cat([x[:, :, :earlier], x[:, :, start : start + tokens]], dim=2)
+            for x in (key, value)
+        )
+        yield attend(q, k, v, attn_mask=mask(((earlier,), (tokens,)), 1, None, query.device))
+        start += tokens

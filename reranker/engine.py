@@ -100,7 +100,7 @@ class Engine:
 
     def _score_pass(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         try:
-            logits = self._forward([prompt.token_ids for prompt in prompts]).float().cpu()
+            logits = self._forward(prompts).float().cpu()
         except torch.cuda.OutOfMemoryError:
             logits = None
         # Outside of the handler, so that nothing of the failed pass is held any longer.
@@ -123,10 +123,16 @@ class Engine:
         middle = len(prompts) // 2
         return [*self._score_pass(prompts[:middle]), *self._score_pass(prompts[middle:])]
 
-    def _forward(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """The logits after each row's last token, `(rows, identifiers)`."""
+    def _forward(self, prompts: Sequence[Prompt]) -> Tensor:
+        """The logits after each prompt's last token, `(prompts, identifiers)`."""
+        rows = [prompt.token_ids for prompt in prompts]
         if self.packs:
-            return packed_logits(self._model, rows)
+            return packed_logits(self._model, rows, [prompt.levels for prompt in prompts])
+        if any(prompt.apart for prompt in prompts):
+            raise EngineError(
+                f"{type(self._model).__name__} cannot be packed, so it cannot read passages apart "
+                "from each other; use layout='suffix' or 'listwise'"
+            )
         return torch.stack([row_logits(self._model, row) for row in rows])
 
     def _narrow_head(self, identifier_ids: list[int]) -> None:

@@ -21,6 +21,9 @@ class Layout:
     With `chat`, the texts become turns of the model's chat template (where it has one) and
     `answer` opens the assistant's turn; the identifiers are read right after `answer`.
     `prefix_reply` and `body_reply` are the assistant's turns of multi-turn templates.
+
+    Bodies that are `apart` do not read each other: each reads the prefix and itself, all at the
+    same positions, and the closing reads everything (Set-Based Prompting, arXiv 2406.06581).
     """
 
     name: str
@@ -32,6 +35,7 @@ class Layout:
     closing: str = ""
     answer: str = "["
     chat: bool = True
+    apart: bool = False
 
     def __post_init__(self) -> None:
         for part in ("system", "prefix", "prefix_reply", "closing", "answer"):
@@ -103,7 +107,27 @@ SUFFIX = Layout(
     chat=False,
 )
 
-LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX)}
+SET = Layout(
+    name="set",
+    prefix="Query: {query}\n\n",
+    body="{passage} [{identifier}]\n\n",
+    closing="{instruction}{query}",
+    answer=" [",
+    chat=False,
+    apart=True,
+)
+
+BLOCKS = Layout(
+    name="blocks",
+    prefix="Passages, each with its identifier:\n\n",
+    body="{passage} [{identifier}]\n\n",
+    closing="{instruction}{query}",
+    answer=" [",
+    chat=False,
+    apart=True,
+)
+
+LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX, SET, BLOCKS)}
 
 
 def layout_named(name: str) -> Layout:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reranker import attention
 from reranker.errors import EngineError, ModelError
-from reranker.levels import plain
+from reranker.levels import Levels, plain, positions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -53,15 +53,21 @@ def pack(model: "PreTrainedModel") -> bool:
 
 
 @torch.inference_mode()
-def packed_logits(model: "PreTrainedModel", rows: Sequence[Sequence[int]]) -> Tensor:
-    """The logits after each row's last token, `(rows, rows of the head)`, of a packed model."""
+def packed_logits(
+    model: "PreTrainedModel", rows: Sequence[Sequence[int]], levels: Sequence[Levels] | None = None
+) -> Tensor:
+    """The logits after each row's last token, `(rows, rows of the head)`, of a packed model.
+
+    `levels` are the rows' structures; causal ones when not given.
+    """
     lengths = [len(row) for row in rows]
+    structures = [plain(length) for length in lengths] if levels is None else list(levels)
     tokens = torch.tensor([token for row in rows for token in row], device=model.device)
-    positions = torch.cat([torch.arange(n, device=model.device) for n in lengths])
+    places = torch.tensor([p for row in structures for p in positions(row)], device=model.device)
     output = model(
         input_ids=tokens[None],
-        position_ids=positions[None],
-        row_levels=[plain(length) for length in lengths],
+        position_ids=places[None],
+        row_levels=structures,
         logits_to_keep=torch.tensor(lengths, device=model.device).cumsum(0) - 1,
         use_cache=False,
     )

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from itertools import chain
 
+from reranker.levels import Levels, plain
+
+Segments = tuple[tuple[tuple[int, ...], ...], ...]
+"""Token ids by level and segment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -10,7 +15,8 @@ class Prompt:
 
     `identifier_ids[i]` is the token whose logit after the last position is the score of the
     window's i-th passage; `identifiers` are their names. `cut` are the places of passages that
-    lost tokens; `query_cut` says whether the query or instruction did.
+    lost tokens; `query_cut` says whether the query or instruction did. Blocks that are `apart`
+    read the prefix and themselves alone, and what follows reads everything.
     """
 
     prefix: tuple[int, ...]
@@ -20,11 +26,26 @@ class Prompt:
     identifier_ids: tuple[int, ...]
     cut: tuple[int, ...] = ()
     query_cut: bool = False
+    apart: bool = False
 
     @property
     def token_ids(self) -> list[int]:
         """The whole row, `(tokens,)`."""
         return [*self.prefix, *chain.from_iterable(self.blocks), *self.closing]
+
+    @property
+    def shared(self) -> Segments:
+        """All that precedes the closing, by levels and segments (see `reranker.levels`)."""
+        if self.apart:
+            return tuple(level for level in ((self.prefix,), self.blocks) if any(level))
+        return (((*self.prefix, *chain.from_iterable(self.blocks)),),)
+
+    @property
+    def levels(self) -> Levels:
+        """Which tokens of the row see which."""
+        if not self.apart:
+            return plain(len(self))
+        return (*(tuple(map(len, level)) for level in self.shared), (len(self.closing),))
 
     def __len__(self) -> int:
         return len(self.prefix) + sum(map(len, self.blocks)) + len(self.closing)

@@ -151,6 +151,7 @@ class Prompter:
             identifier_ids=identifiers.token_ids,
             cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
             query_cut=candidates.query.cut or candidates.instruction.cut,
+            apart=self.layout.apart,
         )
 
     @property

@@ -2,12 +2,12 @@
 
 import logging
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 
 from reranker.encoder import EncodedText
 from reranker.errors import InputError
+from reranker.prompt import Segments
 from reranker.prompter import Candidates, Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
@@ -50,15 +50,16 @@ class Branch:
 class Example:
     """A prompt's passages, their identifiers, and one branch for every query over them.
 
-    `token_ids` is what all branches have read before: prefix and passages.
+    `shared` is what all branches have read before: prefix and passages, as `Prompt.shared`.
     """
 
-    token_ids: tuple[int, ...]
+    shared: Segments
     identifier_ids: tuple[int, ...]
     branches: tuple[Branch, ...]
 
     def __len__(self) -> int:
-        return len(self.token_ids) + sum(map(len, self.branches))
+        shared = sum(len(segment) for level in self.shared for segment in level)
+        return shared + sum(map(len, self.branches))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +120,12 @@ class Examples:
         candidates = _shortened(self.prompter.encode(row.query, row.passages), limit)
         places = range(len(row.passages))
         prompt = self.prompter.prompt(candidates, places, window.identifiers)
-        shared = (*prompt.prefix, *chain.from_iterable(prompt.blocks))
         identifiers = prompt.identifier_ids
         branches = [self._branch(prompt.closing, row.labels(), identifiers)]
         for other in row.others:
             closing = self.prompter.closing(self.prompter.encode(other.query, ()), len(places))
             branches.append(self._branch(closing, other.relevance, identifiers))
-        return Example(shared, identifiers, tuple(branches))
+        return Example(prompt.shared, identifiers, tuple(branches))
 
     def _branch(
         self, closing: tuple[int, ...], labels: tuple[float, ...], identifiers: tuple[int, ...]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from reranker.levels import Levels, plain, positions
+from reranker.prompt import Segments
 from training.examples import Branch, Example
 
 
@@ -98,14 +99,15 @@ def split(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
 
 
 def _levels(example: Example) -> Levels:
+    shared = tuple(tuple(map(len, level)) for level in example.shared)
     queries = tuple(map(len, example.branches))
-    if len(queries) == 1:
+    if len(queries) == 1 and all(len(level) == 1 for level in shared):
         return plain(len(example))
-    return ((len(example.token_ids),), queries)
+    return (*shared, queries)
 
 
 def _tokens(example: Example) -> Iterator[int]:
-    yield from example.token_ids
+    yield from _flat(example.shared)
     for branch in example.branches:
         yield from branch.token_ids
         # Nothing is read after the answer's last token.
@@ -116,10 +118,14 @@ def _read(examples: Sequence[Example]) -> Iterator[int]:
     """The place of the last token of each query's prompt."""
     start = 0
     for example in examples:
-        start += len(example.token_ids)
+        start += sum(1 for _ in _flat(example.shared))
         for branch in example.branches:
             yield start + len(branch.token_ids) - 1
             start += len(branch)
+
+
+def _flat(segments: Segments) -> Iterator[int]:
+    return (token for level in segments for segment in level for token in segment)
 
 
 def _answers(branches: Sequence[Branch], read: Tensor) -> Answers | None:

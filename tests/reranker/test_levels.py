@@ -35,7 +35,7 @@ def test_a_band_is_measured_in_positions() -> None:
     ]
 
 
-levels = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=3), min_size=1, max_size=3)
+levels = st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=6), min_size=1, max_size=3)
 
 
 @given(levels, st.integers(0, 2**31))

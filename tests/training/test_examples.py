@@ -41,7 +41,7 @@ def test_identifiers_and_lengths_are_drawn_and_stand_in_the_prompt():
     assert len({i for example in found for i in example.identifier_ids}) > 15
     for example in found:
         [branch] = example.branches
-        assert set(example.identifier_ids) <= set(example.token_ids)
+        assert set(example.identifier_ids) <= set(example.shared[0][0])
         assert len(branch.labels) == len(example.identifier_ids)
         assert max(branch.labels) > min(branch.labels)
 
@@ -81,7 +81,7 @@ def test_every_query_of_a_row_gets_a_branch_as_it_would_alone():
             examples([replace(asked, query=query, others=())], sizes=Sizes(4, 4))[number]
             for query in ("a dog", "a fox", "all")
         ]
-        assert [e.token_ids for e in alone] == [example.token_ids] * 3
+        assert [e.shared for e in alone] == [example.shared] * 3
         found = {branch.token_ids for branch in example.branches}
         assert found == {e.branches[0].token_ids for e in alone}
         assert all(sum(branch.labels) == 1 for branch in example.branches[1:])

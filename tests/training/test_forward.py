@@ -36,7 +36,7 @@ def example(length, passages, seed, answer=0):
 def prompt(example):
     """The whole prompt of an example of one query."""
     [branch] = example.branches
-    return [*example.token_ids, *branch.token_ids]
+    return [*example.shared[0][0], *branch.token_ids] if example.shared else [*branch.token_ids]
 
 
 EXAMPLES = [example(17, 3, 0), example(40, 5, 1), example(9, 2, 2)]
@@ -132,8 +132,8 @@ def shared(answers):
     )
     ids, passages = first.identifier_ids, tuple(range(60, 85))
     branches = tuple(e.branches[0] for e in (first, second, third))
-    together = [Example(passages, ids, branches), other]
-    apart = [Example(passages, ids, (branch,)) for branch in branches]
+    together = [Example(((passages,),), ids, branches), other]
+    apart = [Example(((passages,),), ids, (branch,)) for branch in branches]
     return together, [*apart, other]
 
 
