@@ -7,12 +7,14 @@ is cut where it is longest: no passage loses a token while another keeps more th
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import blake2b
 
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, WindowTooLargeError
+from reranker.filling import filled, fixed_tokens
 from reranker.form import Form, Part, compile_form, has_field
 from reranker.guard import Guard
-from reranker.identifiers import resolve
+from reranker.identifiers import Identifiers, resolve
 from reranker.layouts import Layout, layout_named
 from reranker.passage import Passage
 from reranker.prompt import Prompt
@@ -117,36 +119,34 @@ class Prompter:
         Args:
             candidates: from `encode`.
             window: places of candidates.
-            dealt: places in the table of identifiers, one a candidate; the first ones in order
-                when not given. Training deals them at random.
+            dealt: places in the table of identifiers, one a candidate; the first ones when not
+                given, in order, or, where passages are read apart, by the passages' content, so
+                that nothing depends on the order. Training deals them at random.
 
         Raises:
             WindowTooLargeError: where even the shortest passages do not fit.
             IdentifierError: where the window has more passages than there are identifiers.
         """
-        if dealt is None:
-            identifiers = self.identifiers.first(len(window))
-        else:
-            identifiers = self.identifiers.at(dealt)
+        encoded = [candidates.passages[place] for place in window]
+        identifiers = self._dealt(encoded) if dealt is None else self.identifiers.at(dealt)
         form = self._form(len(window))
         query = self._query(candidates)
-        fixed = _fixed_tokens(form, query)
+        fixed = fixed_tokens(form, query)
         lengths = [len(candidates.passages[place].token_ids) for place in window]
         longest = _longest(lengths, self.budget - fixed)
         if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
             raise WindowTooLargeError(self._too_large(len(window), fixed))
-        encoded = [candidates.passages[place] for place in window]
         passages = [passage.token_ids[:longest] for passage in encoded]
         blocks = [
-            _filled(block, query, identifier, passage)
+            filled(block, query, identifier, passage)
             for block, identifier, passage in zip(
                 form.blocks, identifiers.token_ids, passages, strict=True
             )
         ]
         return Prompt(
-            prefix=_filled(form.prefix, query),
+            prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
-            closing=_filled(form.closing, query),
+            closing=filled(form.closing, query),
             identifiers=identifiers.names,
             identifier_ids=identifiers.token_ids,
             cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
@@ -163,11 +163,11 @@ class Prompter:
 
     def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
         """What follows the passages of a window of that many, for this query."""
-        return _filled(self._form(passages).closing, self._query(candidates))
+        return filled(self._form(passages).closing, self._query(candidates))
 
     def uncut_tokens(self, candidates: Candidates, window: Sequence[int]) -> int:
         """Tokens of a window's prompt if it were not cut to the budget."""
-        fixed = _fixed_tokens(self._form(len(window)), self._query(candidates))
+        fixed = fixed_tokens(self._form(len(window)), self._query(candidates))
         return fixed + sum(len(candidates.passages[place].token_ids) for place in window)
 
     def _compile(self, passages: int) -> Form:
@@ -194,6 +194,10 @@ class Prompter:
             return {"query": query, "instruction": told}
         return {"query": (*told, *query), "instruction": ()}
 
+    def _dealt(self, passages: Sequence[EncodedText]) -> Identifiers:
+        first = self.identifiers.first(len(passages))
+        return first.at(_by_content(passages)) if self.layout.apart else first
+
     def _too_large(self, passages: int, fixed: int) -> str:
         return (
             f"a window of {passages} passages needs at least "
@@ -218,18 +222,6 @@ def _spaced(parts: Iterable[Part], kind: str) -> bool:
     return any(not isinstance(p, tuple) and p.kind == kind and p.spaced for p in parts)
 
 
-def _fixed_tokens(form: Form, query: dict[str, tuple[int, ...]]) -> int:
-    """Tokens of everything but the passages."""
-    parts = [*form.prefix, *(part for block in form.blocks for part in block), *form.closing]
-    return sum(_tokens(part, query) for part in parts)
-
-
-def _tokens(part: Part, query: dict[str, tuple[int, ...]]) -> int:
-    if isinstance(part, tuple):
-        return len(part)
-    return 1 if part.kind == "identifier" else len(query.get(part.kind, ()))
-
-
 def _longest(lengths: Sequence[int], budget: int) -> int:
     """The most tokens a passage may keep so that all fit: cut the longest ones first."""
     rest = budget
@@ -241,14 +233,11 @@ def _longest(lengths: Sequence[int], budget: int) -> int:
     return max(lengths, default=0)
 
 
-def _filled(
-    parts: Sequence[Part],
-    query: dict[str, tuple[int, ...]],
-    identifier: int = -1,
-    passage: tuple[int, ...] = (),
-) -> tuple[int, ...]:
-    values = {**query, "identifier": (identifier,), "passage": passage}
-    ids: list[int] = []
-    for part in parts:
-        ids.extend(part if isinstance(part, tuple) else values[part.kind])
-    return tuple(ids)
+def _by_content(passages: Sequence[EncodedText]) -> list[int]:
+    """Each passage's place in an order of their contents that is no order of merit."""
+    digests = [blake2b(repr(passage.token_ids).encode()).digest() for passage in passages]
+    order = sorted(range(len(passages)), key=lambda place: digests[place])
+    places = [0] * len(passages)
+    for number, place in enumerate(order):
+        places[place] = number
+    return places

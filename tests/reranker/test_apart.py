@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reranker import Reranker
+from reranker.checkpoint import Checkpoint
 from reranker.encoder import Encoder
 from reranker.engine import Engine
+from reranker.errors import EngineError
 from reranker.passage import Passage
 from reranker.prompt import Prompt
 from reranker.prompter import Prompter
@@ -22,6 +25,11 @@ def prompter(layout: str) -> Prompter:
 
 PROMPTERS = {layout: prompter(layout) for layout in ("suffix", "set", "blocks")}
 ENGINE = Engine(tiny_model(TOKENIZER), PROMPTERS["suffix"].identifiers.token_ids)
+
+RERANKERS = {
+    layout: Reranker(Checkpoint("tiny", tiny_model(TOKENIZER), TOKENIZER, Settings(layout=layout)))
+    for layout in ("set", "blocks")
+}
 
 
 def prompt(layout: str, query: str, order: list[int], dealt: list[int]) -> Prompt:
@@ -75,3 +83,19 @@ def test_only_layouts_that_read_the_query_last_let_queries_share_passages() -> N
     assert PROMPTERS["suffix"].query_last
     assert PROMPTERS["blocks"].query_last
     assert not PROMPTERS["set"].query_last
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["set", "blocks"]), orders)
+def test_rankings_do_not_depend_on_the_order(layout: str, order: list[int]) -> None:
+    reranker = RERANKERS[layout]
+    expected = {ranked.passage: ranked.score for ranked in reranker.rank("what", PASSAGES)}
+    found = reranker.rank("what", [PASSAGES[place] for place in order])
+    assert [ranked.passage for ranked in found] == list(expected)
+    assert {r.passage: r.score for r in found} == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_model_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ENGINE, "packs", False)
+    with pytest.raises(EngineError, match="cannot read passages apart"):
+        ENGINE.score([prompt("blocks", "what", [0, 1], [0, 1])])

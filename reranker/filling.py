@@ -1,0 +1,33 @@
+"""Compiled parts filled in: with a query, an identifier and a passage they become token ids."""
+
+from collections.abc import Mapping, Sequence
+
+from reranker.form import Form, Part
+
+TokenIds = tuple[int, ...]
+
+
+def fixed_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
+    """Tokens of everything but the passages."""
+    parts = [*form.prefix, *(part for block in form.blocks for part in block), *form.closing]
+    return sum(_tokens(part, query) for part in parts)
+
+
+def _tokens(part: Part, query: Mapping[str, TokenIds]) -> int:
+    if isinstance(part, tuple):
+        return len(part)
+    return 1 if part.kind == "identifier" else len(query.get(part.kind, ()))
+
+
+def filled(
+    parts: Sequence[Part],
+    query: Mapping[str, TokenIds],
+    identifier: int = -1,
+    passage: TokenIds = (),
+) -> TokenIds:
+    """Parts as token ids, each slot with its value; `query` also holds the instruction."""
+    values = {**query, "identifier": (identifier,), "passage": passage}
+    ids: list[int] = []
+    for part in parts:
+        ids.extend(part if isinstance(part, tuple) else values[part.kind])
+    return tuple(ids)
