@@ -15,7 +15,12 @@ from torch import Tensor, nn
 
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
 from reranker.packing import pack, packed_logits, row_logits
+from reranker.parts import within
+from reranker.passage_cache import PassageCache
 from reranker.prompt import Prompt
+from reranker.reading import answer, read
+from reranker.slots import Slots
+from reranker.weights_print import weights_print
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,6 +40,7 @@ class Engine:
         identifier_ids: every token that a prompt may ask the logit of.
         batch_tokens: the most tokens of one pass; a longer row passes alone. Chosen by device
             when not given.
+        cache: keeps what the model reads of passages, for layouts that allow it.
 
     Raises:
         ModelError: for a model that another engine has taken over, or that gives NaN.
@@ -50,6 +56,7 @@ class Engine:
         identifier_ids: Sequence[int],
         *,
         batch_tokens: int | None = None,
+        cache: PassageCache | None = None,
     ) -> None:
         if model in _TAKEN:
             raise ModelError(
@@ -65,6 +72,9 @@ class Engine:
         self.identifier_ids = tuple(identifier_ids)
         self._columns = {token: column for column, token in enumerate(identifier_ids)}
         self.packs = pack(model)
+        self.cache = cache
+        # Before the head is narrowed: the same model has the same print for all identifiers.
+        self._print = b"" if cache is None else weights_print(model)
         if not self.packs:
             logger.warning(
                 "%s cannot be packed exactly; its windows pass one at a time",
@@ -79,7 +89,10 @@ class Engine:
             NonFiniteLogitsError: for NaN or infinity, naming the rows.
             EngineError: for a row that does not fit into the device's memory.
         """
-        scores = [row for part in self._passes(prompts) for row in self._score_pass(part)]
+        if self.cache is not None and all(p.tail is not None for p in prompts):
+            scores = [self._score_kept(prompt, self.cache) for prompt in prompts]
+        else:
+            scores = [row for part in self._passes(prompts) for row in self._score_pass(part)]
         finite = torch.tensor([all(map(_is_finite, row)) for row in scores])
         if not bool(finite.all()):
             raise NonFiniteLogitsError((~finite).nonzero().flatten().tolist())
@@ -87,16 +100,7 @@ class Engine:
 
     def _passes(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
         """Neighbouring prompts, as many as the token budget of one pass takes."""
-        part: list[Prompt] = []
-        tokens = 0
-        for prompt in prompts:
-            if part and (not self.packs or tokens + len(prompt) > self.batch_tokens):
-                yield part
-                part, tokens = [], 0
-            part.append(prompt)
-            tokens += len(prompt)
-        if part:
-            yield part
+        return within(prompts, len, self.batch_tokens if self.packs else 0)
 
     def _score_pass(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         try:
@@ -110,6 +114,43 @@ class Engine:
             tuple(row[[self._columns[token] for token in prompt.identifier_ids]].tolist())
             for row, prompt in zip(logits, prompts, strict=True)
         ]
+
+    def _score_kept(self, prompt: Prompt, cache: PassageCache) -> tuple[float, ...]:
+        """One prompt's scores over kept passages; what is not kept yet is read first."""
+        prefix, kept = cache.fetch(self._print, prompt.prefix, prompt.passages, self._read)
+        slots = Slots(
+            prefix,
+            kept,
+            tail=prompt.tail or 0,
+            closing=len(prompt.closing),
+            device=self.device,
+            dtype=self._model.dtype,
+        )
+        logits = answer(self._model, slots, [*prompt.tails, *prompt.closing]).float().cpu()
+        return tuple(logits[[self._columns[token] for token in prompt.identifier_ids]].tolist())
+
+    def keep(self, prompts: Sequence[Prompt]) -> int:
+        """Read the passages of prompts ahead of any query, as far as they are not kept yet.
+
+        Returns:
+            How many were read.
+
+        Raises:
+            EngineError: for an engine without a passage cache.
+        """
+        if self.cache is None:
+            raise EngineError("this engine keeps no passages; make it with a passage cache")
+        if not prompts:
+            return 0
+        passages = [passage for prompt in prompts for passage in prompt.passages]
+        return self.cache.add(self._print, prompts[0].prefix, passages, self._read)
+
+    def _read(self, prefix: tuple[int, ...], passages: Sequence[tuple[int, ...]]) -> list[Tensor]:
+        """Keys and values of the prefix, then of each passage; passes as long as for scoring."""
+        states = read(self._model, prefix, passages[:1])[:1]
+        for part in within(passages, len, self.batch_tokens):
+            states += read(self._model, prefix, part)[1:]
+        return states
 
     def _score_halves(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         torch.cuda.empty_cache()

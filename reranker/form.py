@@ -6,7 +6,7 @@ becomes token ids; what a mark stands for is filled in as token ids, never as te
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,6 +47,19 @@ class Form:
     blocks: tuple[tuple[Part, ...], ...]
     closing: tuple[Part, ...]
     openers: frozenset[str]
+
+    @property
+    def tail(self) -> int | None:
+        """Tokens of a block after its passage; None where something else stands before it."""
+        first, *rest = self.blocks[0]
+        if kinds((first,)) != {"passage"}:
+            return None
+        return sum(len(part) if isinstance(part, tuple) else 1 for part in rest)
+
+
+def kinds(parts: Iterable[Part]) -> set[str]:
+    """The kinds of the slots among parts."""
+    return {part.kind for part in parts if isinstance(part, Slot)}
 
 
 def compile_form(layout: Layout, encoder: Encoder, passages: int) -> Form:

@@ -35,13 +35,17 @@ class Job:
     Args:
         strategy: the generator to advance.
         prompt: makes a window's prompt.
-        priority: jobs of a lower number fill a pass first.
+        priority: jobs of a lower number fill a pass first. A time makes it a queue: every job's
+            arrival, put back by what it can wait, lets none be overtaken for ever.
+
+    `windows_read` and `tokens_read` count what has been through a pass.
     """
 
     def __init__(
-        self, strategy: Strategy, prompt: Callable[[Window], Prompt], *, priority: int = 0
+        self, strategy: Strategy, prompt: Callable[[Window], Prompt], *, priority: float = 0
     ) -> None:
         self.priority = priority
+        self.windows_read = self.tokens_read = 0
         self.windows: list[ScoredWindow] = []
         self.order: list[int] | None = None
         self.error: Exception | None = None
@@ -68,6 +72,8 @@ class Job:
     def receive(self, slot: int, logits: Scores, milliseconds: float) -> None:
         """Take one window's scores; advance once all that were asked for are there."""
         prompt = self.waiting.pop(slot)
+        self.windows_read += 1
+        self.tokens_read += len(prompt)
         self._scored[slot] = ScoredWindow(self._asked[slot], prompt, tuple(logits), milliseconds)
         if not self.waiting:
             self.windows += [self._scored[slot] for slot in range(len(self._asked))]

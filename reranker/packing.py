@@ -15,6 +15,7 @@ from torch import Tensor
 from reranker import attention
 from reranker.errors import EngineError, ModelError
 from reranker.levels import Levels, plain, positions
+from reranker.packed_rows import PackedRows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,7 +68,7 @@ def packed_logits(
     output = model(
         input_ids=tokens[None],
         position_ids=places[None],
-        row_levels=structures,
+        packed_rows=PackedRows(structures),
         logits_to_keep=torch.tensor(lengths, device=model.device).cumsum(0) - 1,
         use_cache=False,
     )

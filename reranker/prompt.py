@@ -16,7 +16,9 @@ class Prompt:
     `identifier_ids[i]` is the token whose logit after the last position is the score of the
     window's i-th passage; `identifiers` are their names. `cut` are the places of passages that
     lost tokens; `query_cut` says whether the query or instruction did. Blocks that are `apart`
-    read the prefix and themselves alone, and what follows reads everything.
+    read the prefix and themselves alone, and what follows reads everything. Of blocks whose
+    passage may be read once for all queries, `tail` are the last tokens, which are not the
+    passage's.
     """
 
     prefix: tuple[int, ...]
@@ -27,6 +29,7 @@ class Prompt:
     cut: tuple[int, ...] = ()
     query_cut: bool = False
     apart: bool = False
+    tail: int | None = None
 
     @property
     def token_ids(self) -> list[int]:
@@ -39,6 +42,18 @@ class Prompt:
         if self.apart:
             return tuple(level for level in ((self.prefix,), self.blocks) if any(level))
         return (((*self.prefix, *chain.from_iterable(self.blocks)),),)
+
+    @property
+    def passages(self) -> tuple[tuple[int, ...], ...]:
+        """Of blocks with a tail, what stands before it."""
+        assert self.tail is not None, "the layout keeps no passages"
+        return tuple(block[: len(block) - self.tail] for block in self.blocks)
+
+    @property
+    def tails(self) -> tuple[int, ...]:
+        """The tails of all blocks, one after the other."""
+        assert self.tail is not None, "the layout keeps no passages"
+        return tuple(token for b in self.blocks for token in b[len(b) - self.tail :])
 
     @property
     def levels(self) -> Levels:

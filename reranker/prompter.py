@@ -12,7 +12,7 @@ from hashlib import blake2b
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, WindowTooLargeError
 from reranker.filling import filled, fixed_tokens
-from reranker.form import Form, Part, compile_form, has_field
+from reranker.form import Form, Part, compile_form, has_field, kinds
 from reranker.guard import Guard
 from reranker.identifiers import Identifiers, resolve
 from reranker.layouts import Layout, layout_named
@@ -72,11 +72,14 @@ class Prompter:
         self.layout = _layout(settings)
         self._encoder = encoder
         self._settings = settings
-        self.budget = min(settings.window_tokens or context_tokens, context_tokens)
         probe = compile_form(self.layout, encoder, 2)
         self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
         if guarded is None:
             guarded = len(self.identifiers) if settings.strategy == "full" else settings.window
+        # Passages read apart stand side by side: the context limits each, and not their sum.
+        room = context_tokens * (len(self.identifiers) if self.layout.apart else 1)
+        self.budget = min(settings.window_tokens or room, room)
+        self._context = context_tokens
         dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
         self.guard = Guard(encoder, dealt, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
@@ -133,7 +136,8 @@ class Prompter:
         query = self._query(candidates)
         fixed = fixed_tokens(form, query)
         lengths = [len(candidates.passages[place].token_ids) for place in window]
-        longest = _longest(lengths, self.budget - fixed)
+        alone = self._context - fixed_tokens(self._form(1), query)
+        longest = min(_longest(lengths, self.budget - fixed), alone)
         if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
             raise WindowTooLargeError(self._too_large(len(window), fixed))
         passages = [passage.token_ids[:longest] for passage in encoded]
@@ -152,14 +156,18 @@ class Prompter:
             cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
             query_cut=candidates.query.cut or candidates.instruction.cut,
             apart=self.layout.apart,
+            tail=form.tail if self.keeps else None,
         )
 
     @property
     def query_last(self) -> bool:
         """Whether passages are read before the query, so that queries may share them."""
-        probe = self._form(1)
-        parts = (*probe.prefix, *probe.blocks[0])
-        return not any(not isinstance(p, tuple) and p.kind == "query" for p in parts)
+        return not {"query", "instruction"} & kinds(self._form(1).prefix)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is read of a passage depends on nothing else, so that it can be kept."""
+        return self.layout.apart and self.query_last and self._form(1).tail is not None
 
     def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
         """What follows the passages of a window of that many, for this query."""

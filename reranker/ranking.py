@@ -6,9 +6,10 @@ from io import StringIO
 from typing import overload
 
 from reranker.explanation import Explanation
-from reranker.lockstep import ScoredWindow
+from reranker.lockstep import Job, ScoredWindow
 from reranker.passage import Passage
 from reranker.run import Run, write_trec
+from reranker.scores import ranking_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,20 @@ class Ranking(Sequence[RankedPassage]):
         self._passages = tuple(passages)
         self._windows = tuple(windows)
         self._candidates = len(self._passages) if candidates is None else candidates
+
+    @classmethod
+    def of(
+        cls, job: Job, query: str, passages: Sequence[Passage], *, top_k: int | None = None
+    ) -> "Ranking":
+        """The ranking that a job, done without an error, has found for its passages."""
+        order = job.order or []
+        ids = _ids(passages)
+        scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])
+        ranked = [
+            RankedPassage(place, ids[place], rank, score, passages[place])
+            for rank, (place, score) in enumerate(zip(order, scores, strict=True), start=1)
+        ]
+        return cls(query, ranked[:top_k], windows=job.windows, candidates=len(passages))
 
     @overload
     def __getitem__(self, place: int) -> RankedPassage: ...
@@ -115,6 +130,13 @@ class Ranking(Sequence[RankedPassage]):
     def to_corpus_ids(self) -> list[dict[str, int | float]]:
         """`[{"corpus_id": …, "score": …}]`, as sentence-transformers' cross-encoders return it."""
         return [{"corpus_id": p.index, "score": p.score} for p in self._passages]
+
+
+def _ids(passages: Sequence[Passage]) -> list[str]:
+    """Each passage's own id, or else its place, marked where another has that as its id."""
+    given = {passage.id for passage in passages}
+    places = (f"#{place}" if str(place) in given else str(place) for place in range(len(passages)))
+    return [p.id or place for p, place in zip(passages, places, strict=True)]
 
 
 def _moved(passage: RankedPassage) -> str:

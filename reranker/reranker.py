@@ -13,11 +13,11 @@ from reranker.errors import InputError, SettingsError
 from reranker.inputs import check_options, check_pairs, check_query
 from reranker.lockstep import Job, Lockstep, run
 from reranker.passage import Passage, as_passages
-from reranker.prompter import Prompter
-from reranker.ranking import RankedPassage, Ranking
-from reranker.scores import ranking_scores
+from reranker.passage_cache import PassageCache
+from reranker.prompter import Candidates, Prompter
+from reranker.ranking import Ranking
 from reranker.settings import Settings
-from reranker.strategies import strategy_of
+from reranker.strategies import foreseen, strategy_of
 from reranker.template import read_template
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Reranker:
         device: `"cpu"`, `"cuda"`, …; the best there is when not given.
         revision: a branch, tag or commit of a Hugging Face name.
         batch_tokens: the most tokens of one forward pass, windows of several queries together.
+        cache: keeps what the model reads of passages, so that later queries reuse it; for the
+            layout `blocks`.
         template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
             a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
@@ -59,6 +61,7 @@ class Reranker:
         device: "str | torch.device | None" = None,
         revision: str | None = None,
         batch_tokens: int | None = None,
+        cache: PassageCache | None = None,
         strategy: str | None = None,
         layout: str | None = None,
         template: str | Path | None = None,
@@ -94,8 +97,16 @@ class Reranker:
         self._encoder = Encoder(checkpoint.tokenizer)
         self._context = _context_tokens(checkpoint)
         self._set(settings)
+        if cache is not None and not self._prompter.keeps:
+            raise SettingsError(
+                f"layout {self._prompter.layout.name!r} reads a passage anew for every query, so a "
+                "passage cache would hold nothing; use layout='blocks', or no cache"
+            )
         self._engine = Engine(
-            checkpoint.model, self._prompter.identifiers.token_ids, batch_tokens=batch_tokens
+            checkpoint.model,
+            self._prompter.identifiers.token_ids,
+            batch_tokens=batch_tokens,
+            cache=cache,
         )
 
     @property
@@ -112,6 +123,11 @@ class Reranker:
     def identifiers(self) -> tuple[str, ...]:
         """The identifiers that the tokenizer holds as one token, in the order they are dealt."""
         return self._prompter.identifiers.names
+
+    @property
+    def window_tokens(self) -> int:
+        """The most tokens of a window, by the settings and the model's context."""
+        return self._prompter.budget
 
     def with_settings(self, **overrides: object) -> "Reranker":
         """Another reranker over the same loaded model, with settings overridden.
@@ -220,7 +236,47 @@ class Reranker:
             if job.error is not None:
                 job.error.add_note(f"while ranking query {place}")
                 raise job.error
-            yield place, _ranking(job, query, candidates, top_k)
+            yield place, Ranking.of(job, query, candidates, top_k=top_k)
+
+    def encode(
+        self, query: str, passages: Sequence[Passage], instruction: str | None = None
+    ) -> Candidates:
+        """Tokenise a query and its candidates, in any thread.
+
+        Raises:
+            InputError: for a query without a visible character.
+        """
+        return self._prompter.encode(query, passages, instruction)
+
+    def plan(self, candidates: Candidates) -> list[int]:
+        """Tokens of the windows that ranking these candidates is expected to read, `(windows,)`.
+
+        A window above `window_tokens` would be cut to it.
+        """
+        windows = foreseen(self._strategy(len(candidates)))
+        return [self._prompter.uncut_tokens(candidates, window) for window in windows]
+
+    def job(self, candidates: Candidates, *, priority: float = 0) -> Job:
+        """What ranks candidates in a `Lockstep` over `engine`; `Ranking.of` reads it when done."""
+        prompt = partial(self._prompter.prompt, candidates)
+        return Job(self._strategy(len(candidates)), prompt, priority=priority)
+
+    def keep(self, passages: Iterable[object]) -> int:
+        """Read passages ahead of any query, so that ranking them costs the query alone.
+
+        Args:
+            passages: as for `rank`.
+
+        Returns:
+            How many were not kept yet.
+
+        Raises:
+            EngineError: for a reranker without a cache.
+        """
+        candidates = self.encode("-", as_passages(passages))
+        # Each in a window of its own, where nothing cuts it.
+        windows = [[place] for place in range(len(candidates))]
+        return self._engine.keep([self._prompter.prompt(candidates, w) for w in windows])
 
     def _set(self, settings: Settings) -> None:
         self._settings = settings
@@ -231,11 +287,10 @@ class Reranker:
 
     def _job(self, query: str, passages: list[Passage], instruction: str | None, place: int) -> Job:
         try:
-            candidates = self._prompter.encode(query, passages, instruction)
+            return self.job(self.encode(query, passages, instruction))
         except InputError as error:
             error.add_note(f"while reading query {place}")
             raise
-        return Job(self._strategy(len(passages)), partial(self._prompter.prompt, candidates))
 
 
 def _override(settings: Settings, **overrides: object) -> Settings:
@@ -264,24 +319,6 @@ def _refuse_options(**options: object) -> None:
 def _context_tokens(checkpoint: Checkpoint) -> int:
     config = checkpoint.model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", None) or _UNLIMITED)
-
-
-def _ranking(job: Job, query: str, passages: list[Passage], top_k: int | None) -> Ranking:
-    order = job.order or []
-    ids = _ids(passages)
-    scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])
-    ranked = [
-        RankedPassage(place, ids[place], rank, score, passages[place])
-        for rank, (place, score) in enumerate(zip(order, scores, strict=True), start=1)
-    ]
-    return Ranking(query, ranked[:top_k], windows=job.windows, candidates=len(passages))
-
-
-def _ids(passages: Sequence[Passage]) -> list[str]:
-    """Each passage's own id, or else its place, marked where another has that as its id."""
-    given = {passage.id for passage in passages}
-    places = (f"#{place}" if str(place) in given else str(place) for place in range(len(passages)))
-    return [p.id or place for p, place in zip(passages, places, strict=True)]
 
 
 def _with_progress(

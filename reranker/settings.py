@@ -13,6 +13,8 @@ from reranker.layouts import LAYOUTS
 FILE_NAME = "reranker.json"
 FORMAT = 1
 STRATEGIES = ("sliding", "full", "partition")
+# How keys and values of passages are kept.
+STORED = ("float32", "float16", "bfloat16", "int8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

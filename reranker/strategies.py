@@ -6,7 +6,7 @@ all places, best first. Within a window the higher score goes first, and the fir
 breaks ties. Whatever the scores are, the order is a permutation.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 
 from reranker.settings import Settings
@@ -77,6 +77,17 @@ def ranked(window: Sequence[int], scores: Scores) -> list[int]:
     """A window's places by falling score; the first stage's order breaks ties."""
     score = dict(zip(window, scores, strict=True))
     return sorted(window, key=lambda place: (-score[place], place))
+
+
+def foreseen(strategy: Strategy) -> Iterator[Window]:
+    """The windows that a strategy asks for where all scores are equal."""
+    try:
+        windows = next(strategy)
+        while True:
+            yield from windows
+            windows = strategy.send([[0.0] * len(window) for window in windows])
+    except StopIteration:
+        return
 
 
 def strategy_of(settings: Settings) -> Callable[[int], Strategy]:

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from reranker.errors import ModelError
 from reranker.levels import size
+from reranker.packed_rows import PackedRows
 from reranker.packing import pack
 from training.pack import Pack
 
@@ -73,7 +74,7 @@ def _logits(
     """The logits at `read`, `(positions, vocabulary)`."""
     options: dict[str, Any] = {
         "position_ids": pack.positions[None],
-        "row_levels": list(pack.levels),
+        "packed_rows": PackedRows(pack.levels),
         "logits_to_keep": read,
         "use_cache": False,
     }

@@ -3,7 +3,7 @@
 Queries over the same passages share them: each follows the passages as if it were alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -82,20 +82,6 @@ def packed(examples: Sequence[Example]) -> Pack:
         mask=_padded([[True] * len(branch.labels) for _, branch in branches]),
         answers=_answers([branch for _, branch in branches], read),
     )
-
-
-def split(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
-    """Neighbouring examples, as many as `tokens` hold; a longer one stands alone."""
-    part: list[Example] = []
-    total = 0
-    for example in examples:
-        if part and total + len(example) > tokens:
-            yield part
-            part, total = [], 0
-        part.append(example)
-        total += len(example)
-    if part:
-        yield part
 
 
 def _levels(example: Example) -> Levels:

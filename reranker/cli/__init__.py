@@ -1,4 +1,4 @@
-"""The command line: `reranker rank | explain | doctor`.
+"""The command line: `reranker rank | explain | index | doctor`.
 
 Its modules import no model library until a command needs one, so that `--help` is quick.
 """

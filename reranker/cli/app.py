@@ -10,6 +10,7 @@ from reranker import __version__
 from reranker.cli.doctor import doctor
 from reranker.cli.explain import explain
 from reranker.cli.group import Group
+from reranker.cli.index import index
 from reranker.cli.options import spread
 from reranker.cli.rank import rank
 
@@ -45,5 +46,5 @@ def _help(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-for command in (rank, explain, doctor):
+for command in (rank, explain, index, doctor):
     app.command(help=_help(command))(spread(command))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from reranker.layouts import LAYOUTS
-from reranker.settings import STRATEGIES
+from reranker.settings import STORED, STRATEGIES
 
 if TYPE_CHECKING:
     from reranker.reranker import Reranker
@@ -64,6 +64,14 @@ class RerankerOptions:
         int | None,
         _option(MODEL, "N", "The most tokens of a forward pass, which queries share.", min=1),
     ] = None
+    cache: Annotated[
+        Path | None,
+        _option(MODEL, "FOLDER", "Keep what the model reads of passages there (layout blocks)."),
+    ] = None
+    stored: Annotated[
+        str,
+        _option(MODEL, "TYPE", f"{', '.join(STORED)}: how it is kept.", callback=one_of(STORED)),
+    ] = "float16"
     strategy: Annotated[
         str | None,
         _option(PROMPT, "NAME", f"{', '.join(STRATEGIES)}.", callback=one_of(STRATEGIES)),
@@ -104,12 +112,15 @@ class RerankerOptions:
         Raises:
             RerankerError: as `Reranker` does.
         """
+        from reranker.passage_cache import PassageCache
         from reranker.reranker import Reranker
 
         given: dict[str, Any] = asdict(self)
         if self.identifiers is not None and "," in self.identifiers:
             given["identifiers"] = tuple(self.identifiers.split(","))
-        return Reranker(given.pop("model"), **given)
+        folder, stored = given.pop("cache"), given.pop("stored")
+        cache = None if folder is None else PassageCache(folder=folder, stored=stored)
+        return Reranker(given.pop("model"), cache=cache, **given)
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

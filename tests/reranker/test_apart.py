@@ -9,6 +9,7 @@ from reranker.checkpoint import Checkpoint
 from reranker.encoder import Encoder
 from reranker.engine import Engine
 from reranker.errors import EngineError
+from reranker.levels import positions
 from reranker.passage import Passage
 from reranker.prompt import Prompt
 from reranker.prompter import Prompter
@@ -99,3 +100,19 @@ def test_a_model_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ENGINE, "packs", False)
     with pytest.raises(EngineError, match="cannot read passages apart"):
         ENGINE.score([prompt("blocks", "what", [0, 1], [0, 1])])
+
+
+def test_the_context_limits_each_passage_and_not_their_sum() -> None:
+    passages = [Passage(f"{number} " + "word " * 20) for number in range(30)]
+    apart, suffix = (
+        Prompter(Encoder(TOKENIZER), Settings(layout=layout, passage_tokens=1000), 256)
+        for layout in ("blocks", "suffix")
+    )
+    made = apart.prompt(apart.encode("what", passages), range(30))
+    assert made.cut == ()
+    assert len(made) > 256
+    assert max(positions(made.levels)) < 256
+    assert len(suffix.prompt(suffix.encode("what", passages), range(6)).cut) == 6
+    long = apart.prompt(apart.encode("what", [Passage("word " * 400)]), [0])
+    assert long.cut == (0,)
+    assert max(positions(long.levels)) == 255

@@ -217,9 +217,9 @@ def test_out_of_memory_halves_the_pass_and_then_says_what_to_do(
         engine.score([row(range(9))])
 
 
-def test_the_attention_refuses_to_run_without_row_levels() -> None:
+def test_the_attention_refuses_to_run_without_packed_rows() -> None:
     _, engine = pair()
-    with pytest.raises(EngineError, match="needs row_levels"):
+    with pytest.raises(EngineError, match="needs packed_rows"):
         engine._model(torch.tensor([[1, 2]]))
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from reranker.attention import PACKED
 from reranker.levels import mask, plain, positions, size
+from reranker.packed_rows import PackedRows
 from reranker.packing import pack
 from tests.tiny import tiny_model, tiny_tokenizer
 
@@ -51,7 +52,9 @@ def test_packed_attention_is_that_of_a_dense_mask(drawn: list[list[int]], seed: 
         seen[start:stop, :stop] = mask(row, depth, None, CPU)
         start = stop
     with torch.inference_mode():
-        found = MODEL(tokens, position_ids=places, row_levels=[row], use_cache=False).logits
+        found = MODEL(
+            tokens, position_ids=places, packed_rows=PackedRows([row]), use_cache=False
+        ).logits
         wanted = PLAIN(
             tokens, position_ids=places, attention_mask=seen[None, None], use_cache=False
         ).logits
@@ -65,5 +68,5 @@ assert pack(MODEL)
 
 def test_the_model_is_packed() -> None:
     assert MODEL.config._attn_implementation == PACKED
-    with pytest.raises(Exception, match="row_levels"):
+    with pytest.raises(Exception, match="packed_rows"):
         MODEL(torch.tensor([[5, 6]]))

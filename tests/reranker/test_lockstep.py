@@ -89,6 +89,27 @@ def test_priority_goes_first() -> None:
     assert lockstep.active == 0
 
 
+def test_arrivals_as_priorities_make_a_queue_that_nothing_is_overtaken_in_for_ever() -> None:
+    score = Recorder()
+    lockstep = Lockstep(score, batch_tokens=6)
+    # Bulk counts as if it had come 10 seconds later.
+    for size, arrived in ((3, 0.0 + 10), (2, 5.0), (1, 9.5), (4, 10.5)):
+        lockstep.add(Job(full(size), prompt, priority=arrived))
+    while lockstep.active:
+        lockstep.step()
+    assert score.passes == [[6], [3], [9], [12]]
+
+
+def test_a_job_counts_what_was_read() -> None:
+    lockstep = Lockstep(Recorder(), batch_tokens=100)
+    job = lockstep.add(Job(sliding(8, window=4, stride=2), prompt))
+    counts = []
+    while not job.done:
+        lockstep.step()
+        counts.append((job.windows_read, job.tokens_read))
+    assert counts == [(1, 12), (2, 24), (3, 36)]
+
+
 def test_a_cancelled_job_never_reaches_a_pass() -> None:
     score = Recorder()
     lockstep = Lockstep(score, batch_tokens=100)

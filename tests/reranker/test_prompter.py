@@ -77,6 +77,31 @@ def test_a_passage_longer_than_its_limit_is_reported(encoder: Encoder) -> None:
     assert not prompt.query_cut
 
 
+def test_candidates_can_be_shortened_once_more(encoder: Encoder) -> None:
+    made = Prompter(encoder, Settings(layout="suffix", passage_tokens=6), 2048)
+    texts = ("a" * 9, "b" * 5, "c" * 3)
+    candidates = made.encode("q", [Passage(text) for text in texts])
+    shortened = candidates.shortened(4)
+    assert [len(p.token_ids) for p in candidates.passages] == [6, 5, 3]
+    assert [len(p.token_ids) for p in shortened.passages] == [4, 4, 3]
+    assert [p.cut for p in shortened.passages] == [True, True, False]
+    assert (shortened.query, shortened.instruction) == (candidates.query, candidates.instruction)
+    assert candidates.shortened(6) == candidates
+
+
+@pytest.mark.parametrize("layout", ["suffix", "listwise"])
+def test_tokens_are_counted_as_if_nothing_were_cut(encoder: Encoder, layout: str) -> None:
+    passages = [Passage("a" * length) for length in (90, 3, 40, 0)]
+    whole = Prompter(encoder, Settings(layout=layout), 2048)
+    candidates = whole.encode("what?", passages, "prefer letters")
+    tight = Prompter(encoder, Settings(layout=layout), len(whole.prompt(candidates, range(4))) - 9)
+    for window in ((0, 1, 2, 3), (2, 0), (3,)):
+        length = len(whole.prompt(candidates, window))
+        assert whole.uncut_tokens(candidates, window) == length
+        assert tight.uncut_tokens(candidates, window) == length
+    assert len(tight.prompt(candidates, range(4))) <= tight.budget
+
+
 def test_a_long_query_is_cut_and_reported(encoder: Encoder) -> None:
     prompter = Prompter(encoder, Settings(layout="suffix", query_tokens=5), 2048)
     assert prompter.prompt(prompter.encode("a long query", PASSAGES), (0,)).query_cut

@@ -14,7 +14,9 @@ from reranker.errors import (
     SettingsError,
     WindowTooLargeError,
 )
+from reranker.lockstep import Lockstep, run
 from reranker.passage import Passage
+from reranker.ranking import Ranking
 from reranker.reranker import Reranker
 from reranker.settings import Settings
 from tests.tiny import tiny_model, tiny_tokenizer
@@ -116,6 +118,33 @@ def test_a_template_is_a_file_or_its_text(reranker: Reranker, tmp_path: Path) ->
         reranker.with_settings(template=path).with_settings(layout="suffix").settings.template
         is None
     )
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7, 25])
+@pytest.mark.parametrize("strategy", ["sliding", "full", "partition"])
+def test_parts_of_a_ranking_put_together_are_the_ranking(
+    reranker: Reranker, count: int, strategy: str
+) -> None:
+    reranker = reranker.with_settings(strategy=strategy)
+    passages = [Passage(f"passage {place}") for place in range(count)]
+    candidates = reranker.encode("which?", passages, "prefer numbers")
+    job = reranker.job(candidates)
+    list(run([job], Lockstep(reranker.engine.score, reranker.engine.batch_tokens)))
+    whole = reranker.rank("which?", passages, instruction="prefer numbers")
+    assert Ranking.of(job, "which?", passages) == whole
+    assert list(Ranking.of(job, "which?", passages, top_k=2)) == list(whole[:2])
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7, 25])
+@pytest.mark.parametrize("strategy", ["sliding", "full"])
+def test_a_plan_is_what_reading_takes(reranker: Reranker, count: int, strategy: str) -> None:
+    reranker = reranker.with_settings(strategy=strategy)
+    # Of one length, so that it does not matter which of them go on to the next window.
+    passages = [Passage(f"passage {place:02}") for place in range(count)]
+    read = reranker.rank("which?", passages).explain().windows
+    plan = reranker.plan(reranker.encode("which?", passages))
+    assert plan == [len(window.prompt) for window in read]
+    assert max(plan, default=0) <= reranker.window_tokens == 2048
 
 
 def test_duplicate_ids_stay_apart(reranker: Reranker) -> None:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reranker.settings import Settings
-from reranker.strategies import Strategy, Window, full, partition, sliding, strategy_of
+from reranker.strategies import (
+    Strategy,
+    Window,
+    foreseen,
+    full,
+    partition,
+    sliding,
+    strategy_of,
+)
 
 Scorer = Callable[[Window], Sequence[float]]
 
@@ -156,3 +164,15 @@ def test_strategies_by_name() -> None:
     assert len(rounds) == 1
     _, rounds = drive(strategy_of(Settings(strategy="partition", window=10))(50), indifferent)
     assert [len(windows) for windows in rounds] == [1, 5]
+
+
+def test_windows_are_foreseen_as_if_all_tied() -> None:
+    assert list(foreseen(full(0))) == []
+    assert list(foreseen(full(3))) == [(0, 1, 2)]
+    assert list(foreseen(sliding(8, window=4, stride=2))) == [
+        (4, 5, 6, 7),
+        (2, 3, 4, 5),
+        (0, 1, 2, 3),
+    ]
+    # Nothing beats the pivot, so there is no last round.
+    assert list(foreseen(partition(7, window=4))) == [(0, 1, 2, 3), (1, 4, 5, 6)]

@@ -6,12 +6,13 @@ import torch
 from transformers import MambaConfig, MambaForCausalLM
 
 from reranker.errors import ModelError
+from reranker.parts import within
 from tests.tiny import tiny_model, tiny_tokenizer
 from training.examples import Branch, Example, Target
 from training.forward import all_logits, identifier_logits, pack_attention
 from training.model import checkpoint_activations
 from training.objectives import softmax_cross_entropy
-from training.pack import packed, split
+from training.pack import packed
 
 
 @pytest.fixture
@@ -178,6 +179,6 @@ def test_a_model_that_mixes_rows_is_refused():
 
 def test_packs_hold_at_most_their_tokens():
     examples = [example(length, 2, length) for length in (10, 20, 50, 5, 5)]
-    parts = [[len(e) for e in part] for part in split(examples, 30)]
+    parts = [[len(e) for e in part] for part in within(examples, len, 30)]
     assert parts == [[10, 20], [50], [5, 5]]
-    assert list(split([], 30)) == []
+    assert list(within([], len, 30)) == []

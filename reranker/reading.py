@@ -1,0 +1,81 @@
+"""Passages read by a model ahead of any query, and queries answered over what was kept of them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from reranker.levels import Levels, positions
+from reranker.packed_rows import Attend, PackedRows, Rows
+from reranker.slots import Slots
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TokenIds = Sequence[int]
+
+
+class Recording:
+    """Rows that note every layer's keys and values on their way."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._layers: dict[int, Tensor] = {}
+
+    def attend(
+        self, layer: int, query: Tensor, key: Tensor, value: Tensor, band: int | None, sdpa: Attend
+    ) -> Tensor:
+        """As `Rows.attend`."""
+        self._layers[layer] = torch.stack([key[0], value[0]]).transpose(1, 2)
+        return self._rows.attend(layer, query, key, value, band, sdpa)
+
+    def states(self) -> Tensor:
+        """`(2, layers, tokens, kv_heads, head_dim)`."""
+        return torch.stack([self._layers[layer] for layer in sorted(self._layers)], dim=1)
+
+
+@torch.inference_mode()
+def read(model: "PreTrainedModel", prefix: TokenIds, passages: Sequence[TokenIds]) -> list[Tensor]:
+    """Keys and values of the prefix, then of each passage as it is read after the prefix.
+
+    Args:
+        model: a packed model.
+        prefix: token ids, at least one.
+        passages: token ids of each, at least one.
+
+    Returns:
+        `(2, layers, tokens, kv_heads, head_dim)` each.
+    """
+    lengths = [len(prefix), *map(len, passages)]
+    levels: Levels = ((lengths[0],), tuple(lengths[1:]))
+    recording = Recording(PackedRows([levels]))
+    tokens = [*prefix, *(token for passage in passages for token in passage)]
+    _forward(model, tokens, positions(levels), recording)
+    return list(torch.split(recording.states(), lengths, dim=2))
+
+
+@torch.inference_mode()
+def answer(model: "PreTrainedModel", slots: Slots, tokens: TokenIds) -> Tensor:
+    """The logits after the last token, `(rows of the head,)`.
+
+    Args:
+        model: a packed model.
+        slots: the passages kept; they are filled on the way, so each serves one call.
+        tokens: every passage's tail, in order, and the closing.
+    """
+    return _forward(model, tokens, slots.positions, slots)
+
+
+def _forward(
+    model: "PreTrainedModel", tokens: TokenIds, places: Sequence[int], rows: Rows
+) -> Tensor:
+    output = model(
+        input_ids=torch.tensor([list(tokens)], device=model.device),
+        position_ids=torch.tensor([list(places)], device=model.device),
+        packed_rows=rows,
+        logits_to_keep=1,
+        use_cache=False,
+    )
+    logits: Tensor = output.logits[0, -1]
+    return logits
