@@ -6,7 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from reranker.levels import Levels, mask, size
+from reranker.levels import Levels, size
+from reranker.masks import mask
 
 Attend = Callable[..., Tensor]
 """Torch's scaled dot product attention, with its options bound."""

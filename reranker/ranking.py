@@ -9,7 +9,6 @@ from reranker.explanation import Explanation
 from reranker.lockstep import Job, ScoredWindow
 from reranker.passage import Passage
 from reranker.run import Run, write_trec
-from reranker.scores import ranking_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,9 @@ class Ranking(Sequence[RankedPassage]):
         cls, job: Job, query: str, passages: Sequence[Passage], *, top_k: int | None = None
     ) -> "Ranking":
         """The ranking that a job, done without an error, has found for its passages."""
+        # Here, so that a command line's help need not wait for numpy.
+        from reranker.scores import ranking_scores
+
         order = job.order or []
         ids = _ids(passages)
         scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])

@@ -1,14 +1,13 @@
 """Examples: the windows of a mixture as token ids, by number."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from reranker.encoder import EncodedText
 from reranker.errors import InputError
 from reranker.prompt import Segments
-from reranker.prompter import Candidates, Prompter
+from reranker.prompter import Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
 from training.window import Sizes, Window
@@ -117,7 +116,7 @@ class Examples:
 
     def _example(self, window: Window, limit: int) -> Example:
         row = window.row
-        candidates = _shortened(self.prompter.encode(row.query, row.passages), limit)
+        candidates = self.prompter.encode(row.query, row.passages).shortened(limit)
         places = range(len(row.passages))
         prompt = self.prompter.prompt(candidates, places, window.identifiers)
         identifiers = prompt.identifier_ids
@@ -133,11 +132,6 @@ class Examples:
         separators = self.separators
         target = None if separators is None else _target(labels, identifiers, separators)
         return Branch(closing, labels, target)
-
-
-def _shortened(candidates: Candidates, limit: int) -> Candidates:
-    passages = (EncodedText(p.token_ids[:limit], p.cut) for p in candidates.passages)
-    return replace(candidates, passages=tuple(passages))
 
 
 def _target(

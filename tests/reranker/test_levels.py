@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reranker.attention import PACKED
-from reranker.levels import mask, plain, positions, size
+from reranker.levels import plain, positions, size
+from reranker.masks import mask
 from reranker.packed_rows import PackedRows
 from reranker.packing import pack
 from tests.tiny import tiny_model, tiny_tokenizer

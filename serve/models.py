@@ -1,0 +1,115 @@
+"""The rerankers of one replica: the default one, and adapters, loaded when first asked for."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+
+from reranker.reranker import Reranker
+from serve.errors import Refusal, ServiceError
+from serve.settings import ServeSettings
+
+Load = Callable[[ServeSettings, str | None], Reranker]
+
+
+def load_reranker(settings: ServeSettings, adapter: str | None) -> Reranker:
+    """The reranker of these settings, with an adapter's folder or name merged into it.
+
+    Raises:
+        RerankerError: for one that cannot be loaded, or settings that it cannot meet.
+    """
+    return Reranker(
+        settings.model,
+        adapter=adapter,
+        dtype=settings.dtype,
+        device=settings.device,
+        batch_tokens=settings.batch_tokens,
+        **settings.overrides,  # type: ignore[arg-type]
+    )
+
+
+class Models:
+    """Finds the reranker that a request names.
+
+    The default stays loaded; of the adapters the `max_adapters` last asked for do. One that is
+    let go lives on until the work that is under way with it is done.
+
+    Args:
+        settings: names the model and its adapters.
+        load: loads a reranker.
+    """
+
+    def __init__(self, settings: ServeSettings, load: Load = load_reranker) -> None:
+        self._settings = settings
+        self._load = load
+        self._lock = Lock()
+        self._default: Reranker | None = None
+        self._adapted: OrderedDict[str, Reranker] = OrderedDict()
+
+    @property
+    def default(self) -> Reranker:
+        """The default reranker.
+
+        Raises:
+            ServiceError: NOT_READY, before `load` has loaded it.
+        """
+        if self._default is None:
+            raise ServiceError(
+                Refusal.NOT_READY, "the model is being loaded; come again", retry_after=5.0
+            )
+        return self._default
+
+    @property
+    def name(self) -> str:
+        """What the default reranker is called."""
+        return self._settings.name or self.default.name
+
+    def resolve(self, name: str | None) -> str:
+        """The name under which a request's model is loaded.
+
+        Raises:
+            ServiceError: UNKNOWN_MODEL, for a name that is neither the default's nor an adapter's.
+        """
+        if name in self._settings.adapters:
+            return str(name)
+        if not name or name in (self.name, self.default.name, *self._settings.aliases):
+            return self.name
+        known = ", ".join([self.name, *self._settings.adapters])
+        raise ServiceError(
+            Refusal.UNKNOWN_MODEL,
+            f"this service has no model of the name that was asked for; known are: {known}",
+        )
+
+    def loaded(self, name: str) -> Reranker | None:
+        """A reranker, by its name from `resolve`, if it is loaded; from any thread."""
+        if name not in self._settings.adapters:
+            return self.default
+        with self._lock:
+            if found := self._adapted.get(name):
+                self._adapted.move_to_end(name)
+            return found
+
+    def load_default(self) -> Reranker:
+        """Load the default reranker; in the engine thread.
+
+        Raises:
+            RerankerError: for one that cannot be loaded.
+        """
+        self._default = self._load(self._settings, None)
+        return self._default
+
+    def load(self, name: str) -> Reranker:
+        """Load a reranker, unless it is loaded already; in the engine thread.
+
+        Raises:
+            RerankerError: for one that cannot be loaded.
+        """
+        if found := self.loaded(name):
+            return found
+        with self._lock:
+            # Let go first, so that there is room.
+            while len(self._adapted) >= self._settings.max_adapters:
+                self._adapted.popitem(last=False)
+        reranker = self._load(self._settings, self._settings.adapters[name])
+        with self._lock:
+            self._adapted[name] = reranker
+        return reranker
