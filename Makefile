@@ -9,16 +9,37 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all check docs install clean
+.PHONY: demo serve test test-all test-clients check docs install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
+
+# http://127.0.0.1:8000, or another PORT=
+PORT ?= 8000
+serve: $(INSTALLED)
+	$(BIN)/python -m serve --port $(PORT)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 test-all: $(INSTALLED) ## with 10,000 hostile texts
 	RERANKER_HOSTILE=10000 $(BIN)/python -m pytest
+
+# Each group of other services' clients in an environment of its own: they do not go together.
+CLIENTS := $(patsubst tests/serve/clients/%.txt,%,$(wildcard tests/serve/clients/*.txt))
+
+test-clients: $(CLIENTS:%=test-clients-%) ## real clients of other services, against this one
+
+test-clients-%: $(VENV)/clients/%/.installed $(INSTALLED)
+	cd tests/serve/clients && RERANKER_PYTHON=$(abspath $(BIN)/python) \
+	  $(abspath $(<D))/bin/python -m pytest
+
+.PRECIOUS: $(VENV)/clients/%/.installed
+$(VENV)/clients/%/.installed: tests/serve/clients/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip --disable-pip-version-check --quiet \
+	  install --requirement $<
+	@touch $@
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

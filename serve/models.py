@@ -23,6 +23,7 @@ def load_reranker(settings: ServeSettings, adapter: str | None) -> Reranker:
         dtype=settings.dtype,
         device=settings.device,
         batch_tokens=settings.batch_tokens,
+        cache=None if settings.cache is None else settings.cache.make(),
         **settings.overrides,  # type: ignore[arg-type]
     )
 
@@ -67,17 +68,22 @@ class Models:
         """The name under which a request's model is loaded.
 
         Raises:
-            ServiceError: UNKNOWN_MODEL, for a name that is neither the default's nor an adapter's.
+            ServiceError: UNKNOWN_MODEL, for a name that is neither the default's nor an adapter's,
+                where the settings do not take any.
         """
         if name in self._settings.adapters:
             return str(name)
-        if not name or name in (self.name, self.default.name, *self._settings.aliases):
+        if self._settings.any_name or self.is_default(name):
             return self.name
         known = ", ".join([self.name, *self._settings.adapters])
         raise ServiceError(
             Refusal.UNKNOWN_MODEL,
             f"this service has no model of the name that was asked for; known are: {known}",
         )
+
+    def is_default(self, name: str | None) -> bool:
+        """Whether no model, or the default by one of its names, was asked for."""
+        return not name or name in (self.name, self.default.name, *self._settings.aliases)
 
     def loaded(self, name: str) -> Reranker | None:
         """A reranker, by its name from `resolve`, if it is loaded; from any thread."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from reranker.passage_cache import PassageCache
 from reranker.settings import Settings
 from serve.keys import digest_of
 
@@ -50,6 +51,28 @@ class Limits(BaseModel):
         return self
 
 
+class Cache(BaseModel):
+    """A passage cache; `RERANKER_SERVE_CACHE__FOLDER=…`. See `reranker.passage_cache`.
+
+    Args:
+        memory: bytes in a replica's memory.
+        folder: on a disk that the machine's replicas share; None keeps passages in memory alone.
+        disk: bytes on disk.
+        stored: how keys and values are stored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory: Annotated[int, Field(ge=0)] = 2 << 30
+    folder: str | None = None
+    disk: _Count = 64 << 30
+    stored: str = "float16"
+
+    def make(self) -> PassageCache:
+        """The cache."""
+        return PassageCache(self.memory, folder=self.folder, disk=self.disk, stored=self.stored)
+
+
 class ServeSettings(BaseSettings):
     """How a replica is set up; `RERANKER_SERVE_MODEL=…`, `RERANKER_SERVE_LIMITS__MAX_DOCUMENTS=…`.
 
@@ -57,15 +80,19 @@ class ServeSettings(BaseSettings):
         model: as for `Reranker`; the embedded default when not given.
         name: what clients call the model; as it was given when left out.
         aliases: other names of it, such as those that clients of another service send.
+        any_name: whether a name that is no adapter's means the default, since clients of other
+            services send those services' names; the answer names what ranked. False refuses them.
         adapters: folders or Hugging Face names of adapters for the model, by clients' names.
         max_adapters: how many adapters stay loaded, each with weights of its own.
         dtype, device, batch_tokens: as for `Reranker`.
+        cache: keeps what the model reads of passages; for models of layout `blocks`.
         overrides: reranker settings in place of the checkpoint's (`reranker.Settings`).
         tokenise_threads: threads that tokenise.
         limits: what a request may ask for.
         api_keys: keys, or their digests as `sha256:…`; in the environment with commas between.
             Without any, the service is open.
         cors_origins: origins whose pages may call the service.
+        collection: a folder in BEIR layout that the page searches.
         drain_s: seconds that accepted requests have to end on a stop.
         health_s: seconds without a sign of the engine after which the replica is ill; longer
             than the longest pass.
@@ -84,16 +111,19 @@ class ServeSettings(BaseSettings):
     model: str | None = None
     name: str | None = None
     aliases: tuple[str, ...] = ()
+    any_name: bool = True
     adapters: dict[str, str] = Field(default_factory=dict)
     max_adapters: _Count = 4
     dtype: str | None = None
     device: str | None = None
     batch_tokens: _Count | None = None
+    cache: Cache | None = None
     overrides: dict[str, _Override] = Field(default_factory=dict)
     tokenise_threads: _Count = 2
     limits: Limits = Limits()
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(default=(), repr=False)
     cors_origins: tuple[str, ...] = ()
+    collection: str | None = None
     drain_s: _Seconds = 30.0
     health_s: _Seconds = 120.0
     log_level: str = "INFO"

@@ -1,11 +1,13 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from serve.errors import Refusal, ServiceError
-from serve.models import Models
+from serve.models import Models, load_reranker
 from serve.settings import ServeSettings
 from tests.serve.house import Shelf, request, run, serving, tiny_reranker
+from tests.tiny import save_tiny
 
 ADAPTERS = {"a": "1", "b": "2", "c": "3"}
 
@@ -19,13 +21,14 @@ def models(**settings: object) -> tuple[Models, Shelf]:
 
 @pytest.mark.parametrize("name", [None, "", "tiny", "house", "rerank-v3.5"])
 def test_names_of_the_default(name: str | None) -> None:
-    made, _ = models(name="house", aliases=("rerank-v3.5",))
+    made, _ = models(name="house", aliases=("rerank-v3.5",), any_name=False)
     assert made.resolve(name) == "house"
     assert made.loaded("house") is made.default
 
 
-def test_an_unknown_name_is_not_found_nor_quoted() -> None:
-    made, _ = models()
+def test_an_unknown_name_is_the_default_or_not_found_nor_quoted() -> None:
+    assert models()[0].resolve("nonesuch") == "tiny"
+    made, _ = models(any_name=False)
     with pytest.raises(ServiceError, match="known are: tiny, a, b, c") as caught:
         made.resolve("nonesuch")
     assert caught.value.refusal is Refusal.UNKNOWN_MODEL
@@ -82,3 +85,14 @@ def test_an_adapter_that_cannot_be_loaded_fails_its_requests_alone() -> None:
             assert len((await good).results) == 3
 
     run(body)
+
+
+def test_settings_make_a_passage_cache(tmp_path: Path) -> None:
+    settings = ServeSettings(
+        model=str(save_tiny(tmp_path)),
+        overrides={"layout": "blocks"},
+        cache={"memory": 1 << 20, "stored": "int8"},
+    )
+    reranker = load_reranker(settings, None)
+    assert reranker.engine.cache is not None
+    assert (reranker.engine.cache.memory, reranker.engine.cache.stored) == (1 << 20, "int8")

@@ -1,0 +1,75 @@
+"""An adapter made ready to ship: `python -m training.export RUN --output FOLDER`.
+
+Its weights in half precision, which is half the download, and everything that says what it is;
+nothing that only training needs.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from reranker.adapter import WEIGHTS, is_adapter
+from reranker.cli.terminal import run_app
+from reranker.errors import DataError
+
+KEPT = ("adapter_config.json", "reranker.json", "training.json", "recipe.yaml")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or one of its checkpoints.")],
+    output: Annotated[Path, typer.Option(help="Folder to write; what it holds is replaced.")],
+) -> None:
+    """Write a trained adapter as it ships; a README.md in the folder stays."""
+    worst = write(run, output)
+    Console().print(f"{output}: {worst:.1e} off at most, relative to each weight's largest value")
+
+
+def write(run: Path, output: Path) -> float:
+    """Export an adapter.
+
+    Returns:
+        The largest error of a weight, relative to the largest value of its matrix.
+
+    Raises:
+        DataError: for a folder without an adapter, or weights that half precision cannot hold.
+    """
+    from safetensors.torch import load_file, save_file
+
+    if not is_adapter(run):
+        raise DataError(f"{run} holds no adapter; give the folder of a run with lora")
+    weights = load_file(run / WEIGHTS)
+    halves = {name: weight.to(torch.float16).contiguous() for name, weight in weights.items()}
+    worst = max(_off(weight, halves[name]) for name, weight in weights.items())
+    if not worst < 1e-2:
+        raise DataError(f"{run}: half precision cannot hold the weights, which it puts {worst} off")
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".export-") as temporary:
+        save_file(halves, Path(temporary) / WEIGHTS)
+        for name in KEPT:
+            shutil.copy(run / name, temporary)
+        for path in Path(temporary).iterdir():
+            path.chmod(0o644)
+            path.replace(output / path.name)
+    return worst
+
+
+def _off(weight: torch.Tensor, half: torch.Tensor) -> float:
+    largest = weight.abs().max().clamp_min(1e-30)
+    return float((half.float() - weight.float()).abs().max() / largest)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)
+
+
+if __name__ == "__main__":
+    main()
