@@ -28,10 +28,7 @@ PUBLIC = frozenset({"/docs", "/openapi.json", "/healthz", "/readyz"})
 PAGE = Path(__file__).parent / "page"
 _DOCS = Path(__file__).parent / "docs.html"
 _KEY_HEADER = "x-api-key"
-_PAGE_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
+_PAGE_POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
@@ -142,7 +139,9 @@ def _add_pages(app: FastAPI, page: Path) -> None:
 
 def _add_file(app: FastAPI, path: str, file: Path, policy: str) -> None:
     async def page() -> Response:
-        return FileResponse(file, headers={"content-security-policy": policy})
+        # Asked again each time, so that no old module outlives an upgrade.
+        headers = {"content-security-policy": policy, "cache-control": "no-cache"}
+        return FileResponse(file, headers=headers)
 
     app.add_api_route(path, page, methods=["GET", "HEAD"], include_in_schema=False)
 
