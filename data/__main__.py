@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
+from data.beir import write_beir
 from data.collections import EMBEDDED, folders, load
 from data.dense import DEFAULT_MODEL
 from data.first_stage import retrieve
@@ -85,6 +86,18 @@ def search(
     else:
         write_trec(run, output)
         console.print(f"{escape(repr(run))} written to {escape(str(output))}")
+
+
+@app.command()
+def export(
+    name: Name,
+    folder: Annotated[Path, typer.Argument(help="Folder to write, in BEIR layout.")],
+    split: Split = None,
+) -> None:
+    """Write a collection as a folder, such as the service's page can search."""
+    collection = load(name, split)
+    write_beir(collection, folder, split=split or "test")
+    console.print(f"{escape(repr(collection))} written to {escape(str(folder))}")
 
 
 @app.command()
