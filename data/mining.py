@@ -88,7 +88,7 @@ class _Row:
 
     def own(self, query: str) -> Grades | None:
         """The own query's grades `(passages,)`; drops what its teacher doubts. None: no use."""
-        judged = self._judged([query])[0]
+        judged: Grades = self._judged([query])[0]
         if not judged.any() or judged.all():
             return None
         if self._teacher is None:

@@ -14,8 +14,8 @@ from prometheus_client import (
 
 from serve.errors import Refusal
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class Metrics(Protocol):
@@ -57,13 +57,13 @@ class PrometheusMetrics:
         self._windows = Counter("reranker_windows", "Windows read", registry=own)
         self._tokens = Counter("reranker_tokens", "Tokens read", registry=own)
         self._fill = Histogram(
-            "reranker_batch_fill", "Tokens of a pass over its budget", buckets=_FILL, registry=own
+            "reranker_batch_fill", "Tokens of a pass over its budget", buckets=FILL, registry=own
         )
         self._latency = Histogram(
             "reranker_latency_seconds",
             "Parts of an answered request's time",
             ["part"],
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=own,
         )
         self._requests = Counter(

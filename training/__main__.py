@@ -26,16 +26,30 @@ def run(
         list[str] | None,
         typer.Argument(metavar="[key=value]...", help="In place of the recipe's, as lora.rank=32."),
     ] = None,
+    ray: Annotated[
+        int | None,
+        typer.Option(metavar="WORKERS", help="Train on a Ray cluster, a process each.", min=1),
+    ] = None,
 ) -> None:
     """Train a listwise reranker; the folder then loads as Reranker(FOLDER)."""
     read = Recipe.read(recipe, overrides or ())
     _log_to(Console(stderr=True))
+    folder = _train(read, output) if ray is None else _train_on_ray(read, output, ray)
+    if _first():
+        Console(highlight=False).print(f"trained: {escape(str(folder))}", soft_wrap=True)
+
+
+def _train(recipe: Recipe, output: Path) -> Path:
     # Importing transformers takes seconds: a wrong recipe is told before.
     from training.job import train
 
-    folder = train(read, output)
-    if _first():
-        Console(highlight=False).print(f"trained: {escape(str(folder))}", soft_wrap=True)
+    return train(recipe, output)
+
+
+def _train_on_ray(recipe: Recipe, output: Path, workers: int) -> Path:
+    from training.cluster import train_on_ray
+
+    return train_on_ray(recipe, output, workers)
 
 
 def _log_to(console: Console) -> None:

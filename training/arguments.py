@@ -2,11 +2,14 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 
+from reranker.device import choose_device
 from reranker.errors import MissingExtraError, SettingsError
 from training.model import precision
 from training.recipe import Recipe
@@ -16,10 +19,11 @@ def arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
     """Trainer's arguments; `checkpoints` is the folder for those.
 
     Raises:
-        SettingsError: for a batch that the devices cannot share evenly.
-        MissingExtraError: for `tensorboard: true` where it is not installed.
+        SettingsError: for a batch that the devices cannot share evenly, or `fsdp` in float16.
     """
     dtype = precision(recipe)
+    if recipe.fsdp and dtype is torch.float16:
+        raise SettingsError("fsdp does not train in float16; give dtype: bfloat16 or float32")
     made = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=recipe.steps,
@@ -31,7 +35,7 @@ def arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
         max_grad_norm=recipe.clip,
         bf16=dtype is torch.bfloat16,
         fp16=dtype is torch.float16,
-        use_cpu=recipe.device == "cpu",
+        use_cpu=choose_device(recipe.device).type == "cpu",
         seed=recipe.seed % 2**32,
         logging_steps=recipe.log_every,
         logging_first_step=True,
@@ -39,7 +43,7 @@ def arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
         save_steps=recipe.save_every,
         eval_strategy="steps" if recipe.dev else "no",
         eval_steps=recipe.evaluate_every,
-        report_to=_reports(recipe, checkpoints),
+        report_to=[],
         disable_tqdm=not sys.stderr.isatty(),
         log_level="warning",
         dataloader_num_workers=recipe.workers,
@@ -65,12 +69,14 @@ def _share(batch: int) -> int:
     return batch // processes
 
 
-def _reports(recipe: Recipe, checkpoints: Path) -> list[str]:
-    if not recipe.tensorboard:
-        return []
-    try:
-        import tensorboard  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("tensorboard", "train", "tensorboard: true") from error
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(checkpoints.parent / "tensorboard"))
-    return ["tensorboard"]
+def events(folder: Path) -> TrainerCallback:
+    """Writes what is logged, losses, learning rates and dev sets' nDCG@10, for TensorBoard.
+
+    Raises:
+        MissingExtraError: where tensorboard is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise MissingExtraError("tensorboard", "train", "tensorboard: true")
+    callback = TensorBoardCallback()
+    callback.logging_dir = str(folder)
+    return callback

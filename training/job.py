@@ -1,12 +1,13 @@
 """A job: a recipe carried out, from its data to a folder that `Reranker` loads."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from reranker.encoder import Encoder
 from reranker.errors import SettingsError
 from reranker.prompter import Prompter
-from training.arguments import arguments
+from training.arguments import arguments, events
 from training.checkpoints import last_whole
 from training.dev import dev_sets
 from training.errors import TrainingError
@@ -21,6 +22,7 @@ from training.sources import open_source
 from training.trainer import ListwiseTrainer
 
 CHECKPOINTS = "checkpoints"
+EVENTS = "tensorboard"
 _UNLIMITED = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -39,8 +41,8 @@ def train(recipe: Recipe, output: str | Path) -> Path:
     sources = [open_source(item, recipe) for item in recipe.data]
     dev = dev_sets(recipe)
     model, tokenizer = build(recipe)
-    encoder, context = Encoder(tokenizer), _context_tokens(model)
-    examples = _examples(recipe, sources, encoder, context)
+    encoder, context = Encoder(tokenizer), context_tokens(model)
+    examples = examples_of(recipe, sources, encoder, context)
     evaluation = Evaluation(
         dev,
         Prompter(encoder, recipe.settings(), context),
@@ -51,31 +53,58 @@ def train(recipe: Recipe, output: str | Path) -> Path:
     checkpoint = _checkpoint(output, record)
     whole = tokenizer if recipe.lora is None else None
     result = Result(output, recipe.settings(), record, whole)
-    trainer = ListwiseTrainer(
+    trainer = _trainer(recipe, model, examples, evaluation, result, checkpoint)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    return output
+
+
+def _trainer(
+    recipe: Recipe,
+    model: ListwiseModel,
+    examples: Examples,
+    evaluation: Evaluation,
+    result: Result,
+    checkpoint: Path | None,
+) -> ListwiseTrainer:
+    given = arguments(recipe, result.folder / CHECKPOINTS)
+    make: type[ListwiseTrainer] = ListwiseTrainer
+    if recipe.fsdp:
+        from training.sharding import ShardedTrainer, shard
+
+        model, make = shard(model, given.device, checkpoint), ShardedTrainer
+    trainer = make(
         model,
-        arguments(recipe, output / CHECKPOINTS),
+        given,
         examples,
         objective=recipe.parsed_objective(),
         evaluation=evaluation,
         result=result,
         pass_tokens=recipe.pass_tokens,
     )
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    return output
+    if recipe.tensorboard:
+        trainer.add_callback(events(result.folder / EVENTS))
+    return trainer
 
 
-def _examples(recipe: Recipe, sources: list[Source], encoder: Encoder, context: int) -> Examples:
+def examples_of(
+    recipe: Recipe, sources: Sequence[Source], encoder: Encoder, context: int
+) -> Examples:
+    """All windows of a run over these sources, for a model that reads `context` tokens."""
     separators = None
     if recipe.parsed_objective().language is not None:
         separators = Separators(encoder.literal("] > ["), encoder.literal("]"))
         context -= recipe.window.most * (1 + len(separators.between))
     settings = recipe.settings().override(passage_tokens=recipe.passage_tokens.most)
+    if recipe.queries > 1:
+        # The room is reckoned with the first query; another may be as long as any.
+        context -= settings.query_tokens
     prompter = Prompter(encoder, settings, context, guarded=recipe.identifiers or _UNLIMITED)
     mixture = Mixture(
         sources,
         seed=recipe.seed,
         sizes=recipe.window,
         identifiers=_identifiers(recipe, len(prompter.identifiers)),
+        queries=_queries(recipe, prompter),
     )
     return Examples(
         mixture,
@@ -84,6 +113,15 @@ def _examples(recipe: Recipe, sources: list[Source], encoder: Encoder, context: 
         count=recipe.steps * recipe.batch,
         separators=separators,
     )
+
+
+def _queries(recipe: Recipe, prompter: Prompter) -> int:
+    if recipe.queries > 1 and not prompter.query_last:
+        raise SettingsError(
+            f"queries: {recipe.queries} share their passages, but layout {prompter.layout.name!r} "
+            "reads the query before them; set queries: 1, or a layout that reads it last (suffix)"
+        )
+    return recipe.queries
 
 
 def _identifiers(recipe: Recipe, available: int) -> int:
@@ -111,6 +149,7 @@ def _checkpoint(output: Path, record: Record) -> Path | None:
     return checkpoint
 
 
-def _context_tokens(model: ListwiseModel) -> int:
+def context_tokens(model: ListwiseModel) -> int:
+    """How many tokens a model reads."""
     config = model.base.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", None) or _UNLIMITED)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+# What PEFT puts before the names of a base's parameters.
+_ADAPTED = "base_model.model."
+
 
 class ListwiseModel(nn.Module):
     """A causal LM that gives a pack's identifier logits.
@@ -39,19 +42,27 @@ class ListwiseModel(nn.Module):
         # In a tuple, so that its parameters are not counted twice.
         self._adapted = (adapted,)
 
+    @property
+    def adapted(self) -> "PeftModel | None":
+        """The model as PEFT sees it, where there is LoRA."""
+        return self._adapted[0]
+
     def forward(self, pack: Pack) -> tuple[Tensor, Tensor | None]:
         """Identifier logits `(rows, passages)`, and `(rows, tokens, vocabulary)` of answers."""
         if pack.answers is not None:
             return all_logits(self.base, pack, neftune=self.neftune)
         return identifier_logits(self.base, pack, neftune=self.neftune), None
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter, or the whole model, into a folder."""
-        [adapted] = self._adapted
-        if adapted is None:
-            self.base.save_pretrained(folder)
+    def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
+        """Write the adapter, or the whole model, into a folder.
+
+        `weights` are those of `base` by name, where the model does not hold them itself.
+        """
+        if self.adapted is None:
+            self.base.save_pretrained(folder, state_dict=weights)
             return
-        adapted.save_pretrained(str(folder), save_embedding_layers=False)
+        named = weights and {_ADAPTED + name: value for name, value in weights.items()}
+        self.adapted.save_pretrained(str(folder), state_dict=named, save_embedding_layers=False)
         # PEFT's card knows nothing of what was trained.
         (folder / "README.md").unlink(missing_ok=True)
 
@@ -63,9 +74,8 @@ class ListwiseModel(nn.Module):
         """
         from safetensors.torch import load_file
 
-        [adapted] = self._adapted
-        if adapted is not None:
-            _restore_adapter(adapted, folder)
+        if self.adapted is not None:
+            _restore_adapter(self.adapted, folder)
             return
         state: dict[str, Tensor] = {}
         for path in sorted(folder.glob("*.safetensors")):

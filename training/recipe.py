@@ -109,10 +109,12 @@ class Recipe:
     reads `batch` windows over all devices, in passes of at most `pass_tokens` tokens a device.
     `window` is how many passages a window has, `passage_tokens` where they are cut: both drawn
     anew for every window, their most growing over `growth` windows. `identifiers` is how many
-    identifiers a window's are drawn from; None is all that the tokenizer has. `lora: null` trains
-    every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none. Of `reranker`,
-    the settings that the result carries, what is not given is as in `Settings`, but for the
-    layout (`suffix`) and `passage_tokens` (the most that is trained).
+    identifiers a window's are drawn from; None is all that the tokenizer has. `queries` is the
+    most queries of one window, for rows that hold several over the same passages. `lora: null`
+    trains every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none.
+    `fsdp` cuts the model up over the processes of the run. Of `reranker`, the settings that the
+    result carries, what is not given is as in `Settings`, but for the layout (`suffix`) and
+    `passage_tokens` (the most that is trained).
 
     Raises:
         SettingsError: for values out of range.
@@ -127,9 +129,11 @@ class Recipe:
     window: Sizes = field(default_factory=Sizes)
     passage_tokens: Lengths = field(default_factory=Lengths)
     identifiers: int | None = None
+    queries: int = 1
     lora: Lora | None = field(default_factory=Lora)
     neftune: float = 0.0
     gradient_checkpointing: bool = False
+    fsdp: bool = False
     dtype: str | None = None
     device: str | None = None
     seed: int = 0
@@ -151,7 +155,13 @@ class Recipe:
         if not self.data:
             raise SettingsError("data must name at least one file of rows or collection")
         _check_least(0, warmup=self.warmup, seed=self.seed, workers=self.workers)
-        _check_least(1, steps=self.steps, batch=self.batch, pass_tokens=self.pass_tokens)
+        _check_least(
+            1,
+            queries=self.queries,
+            steps=self.steps,
+            batch=self.batch,
+            pass_tokens=self.pass_tokens,
+        )
         _check_least(1, log_every=self.log_every, save_every=self.save_every)
         _check_least(1, evaluate_every=self.evaluate_every)
         for name in ("neftune", "weight_decay", "clip"):

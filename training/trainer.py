@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from reranker.parts import within
 from training.checkpoints import MANIFEST, PREFIX, seal, thin
 from training.errors import TrainingError
 from training.evaluation import Evaluation
 from training.examples import Example, Examples
 from training.model import ListwiseModel
 from training.objectives import Objective, PassageScores, TokenLogits
-from training.pack import Pack, packed, split
+from training.pack import Pack, packed
 from training.result import Result
 
 METRIC = "eval_ndcg@10"
@@ -36,15 +37,15 @@ class Collator:
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, list[Pack]]:
         """`packs`: one a forward pass."""
-        return {"packs": [packed(part) for part in split(examples, self.tokens)]}
+        return {"packs": [packed(part) for part in within(examples, len, self.tokens)]}
 
 
 class ListwiseTrainer(Trainer):  # type: ignore[misc]
     """Trains a `ListwiseModel` on examples, in their order.
 
-    Every window of a step weighs the same, however the step is split into passes and over
-    devices. The best weights by the mean nDCG@10 of the dev sets go to `result`, or the latest
-    where there are none.
+    Every query of a step weighs the same, however the step is split into passes, and the devices
+    share its windows. The best weights by the mean nDCG@10 of the dev sets go to `result`, or the
+    latest where there are none.
 
     Args:
         model: what is trained.
