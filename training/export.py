@@ -16,8 +16,9 @@ from rich.console import Console
 from reranker.adapter import WEIGHTS, is_adapter
 from reranker.cli.terminal import run_app
 from reranker.errors import DataError
+from training.recipe import FILE_NAME, Recipe
 
-KEPT = ("adapter_config.json", "reranker.json", "training.json", "recipe.yaml")
+KEPT = ("adapter_config.json", "reranker.json", "training.json")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,6 +56,9 @@ def write(run: Path, output: Path) -> float:
         save_file(halves, Path(temporary) / WEIGHTS)
         for name in KEPT:
             shutil.copy(run / name, temporary)
+        # Where the data lay on one machine is of no use on another.
+        recipe = Recipe.read(run / FILE_NAME, ["data_folder=."])
+        Path(temporary, FILE_NAME).write_text(recipe.text(), encoding="utf-8")
         for path in Path(temporary).iterdir():
             path.chmod(0o644)
             path.replace(output / path.name)

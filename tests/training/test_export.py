@@ -25,6 +25,7 @@ def test_an_exported_adapter_ranks_as_the_run_does(run: Path, tmp_path: Path) ->
     result = CliRunner().invoke(app, [str(run), "--output", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "out" / "README.md").read_text() == "card"
+    assert "data_folder: .\n" in (tmp_path / "out" / "recipe.yaml").read_text()
     size = (tmp_path / "out" / "adapter_model.safetensors").stat().st_size
     assert size < 0.6 * (run / "adapter_model.safetensors").stat().st_size
     expected, found = (
