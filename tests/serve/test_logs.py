@@ -62,7 +62,7 @@ def test_no_text_and_no_key_is_ever_logged(
     lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def body() -> None:
-        async with serving(api_keys=(KEY,), adapters={"broken": SECRET}) as house:
+        async with serving(api_keys=(KEY,), adapters={"broken": SECRET}, any_name=False) as house:
             service = house.service
             await service.rerank(secret(5))
             house.gate.poison[4] = RuntimeError(SECRET)
