@@ -70,7 +70,6 @@ def _start(
         include_dashboard=dashboard,
         dashboard_host=LOOPBACK,
         logging_level=logging.WARNING,
-        _node_ip_address=LOOPBACK,
     )
     # Ray has put a handler of its own there, and a shell may have had Ctrl-C ignored.
     for each in (signal.SIGTERM, signal.SIGINT):
