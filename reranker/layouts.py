@@ -4,7 +4,7 @@ The texts hold the fields `{num}`, `{query}`, `{instruction}` (prefix and closin
 `{identifier}` and `{passage}` (body). They are compiled to token ids by `reranker.form`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import Formatter
 
 from reranker.errors import SettingsError
@@ -107,16 +107,6 @@ SUFFIX = Layout(
     chat=False,
 )
 
-SET = Layout(
-    name="set",
-    prefix="Query: {query}\n\n",
-    body="{passage} [{identifier}]",
-    closing="\n\n{instruction}{query}",
-    answer=" [",
-    chat=False,
-    apart=True,
-)
-
 BLOCKS = Layout(
     name="blocks",
     prefix="Passages, each with its identifier:\n\n",
@@ -126,6 +116,8 @@ BLOCKS = Layout(
     chat=False,
     apart=True,
 )
+
+SET = replace(BLOCKS, name="set", prefix="Query: {query}\n\n")
 
 LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX, SET, BLOCKS)}
 
