@@ -44,6 +44,13 @@ def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     Raises:
         ModelError: for an adapter that does not match the model, tensor by tensor.
     """
+    adapted = attach_adapter(model, folder)
+    quantized = getattr(model, "is_quantized", False)
+    return adapted.get_base_model() if quantized else adapted.merge_and_unload()
+
+
+def attach_adapter(model: PreTrainedModel, folder: Path) -> Any:
+    """A `PeftModel` of the model with the adapter beside its weights; else as `apply_adapter`."""
     from peft import PeftConfig, PeftModelForCausalLM
 
     _check_folder(folder)
@@ -61,8 +68,7 @@ def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     except (ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{_mismatch(folder, model)}: {brief(error)}") from error
     _check_report(folder, model, report)
-    quantized = getattr(model, "is_quantized", False)
-    return adapted.get_base_model() if quantized else adapted.merge_and_unload()
+    return adapted
 
 
 def _check_folder(folder: Path) -> None:

@@ -74,18 +74,13 @@ def _read(
         model, tokenizer = read_gguf(source.weights, dtype=dtype, device=device)
     else:
         model = read_model(source.weights, dtype=dtype, device=device)
-        tokenizer = read_tokenizer(_tokenizer_folder(source))
+        tokenizer = read_tokenizer(source.tokenizer)
     check_vocabulary(model, tokenizer)
     # An adapter trained on this model records this name as its base.
     model.name_or_path = model.config.name_or_path = source.base
     if source.adapter is not None:
         model = apply_adapter(model, source.adapter)
     return _frozen(model), tokenizer
-
-
-def _tokenizer_folder(source: Source) -> Path:
-    own = source.adapter
-    return own if own is not None and (own / "tokenizer.json").is_file() else source.weights
 
 
 def _frozen(model: PreTrainedModel) -> PreTrainedModel:

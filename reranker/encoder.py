@@ -49,6 +49,12 @@ class Encoder:
             if (place := self._plain.token_to_id(content)) is not None
         }
 
+    @property
+    def end_id(self) -> int | None:
+        """The token that ends a text or a turn, where the tokenizer names one."""
+        end: int | None = self.tokenizer.eos_token_id
+        return end
+
     def opening(self, text: str) -> tuple[int, ...]:
         """The ids of a prompt's first literal, after the begin-of-text token where there is one."""
         ids = tuple(self._whole.encode(text, add_special_tokens=False).ids)

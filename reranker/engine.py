@@ -37,7 +37,7 @@ class Engine:
 
     Args:
         model: a causal LM in eval mode on its device.
-        identifier_ids: every token that a prompt may ask the logit of.
+        identifier_ids: every token that a prompt may ask the logit of, a null candidate's too.
         batch_tokens: the most tokens of one pass; a longer row passes alone. Chosen by device
             when not given.
         cache: keeps what the model reads of passages, for layouts that allow it.
@@ -85,6 +85,8 @@ class Engine:
     def score(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         """The identifier logits of every prompt, each `(passages,)`, in the order given.
 
+        Less the null candidate's logit, where a prompt names one.
+
         Raises:
             NonFiniteLogitsError: for NaN or infinity, naming the rows.
             EngineError: for a row that does not fit into the device's memory.
@@ -110,10 +112,14 @@ class Engine:
         # Outside of the handler, so that nothing of the failed pass is held any longer.
         if logits is None:
             return self._score_halves(prompts)
-        return [
-            tuple(row[[self._columns[token] for token in prompt.identifier_ids]].tolist())
-            for row, prompt in zip(logits, prompts, strict=True)
-        ]
+        return [self._picked(row, prompt) for row, prompt in zip(logits, prompts, strict=True)]
+
+    def _picked(self, logits: Tensor, prompt: Prompt) -> tuple[float, ...]:
+        """A prompt's scores out of its row of logits."""
+        scores = logits[[self._columns[token] for token in prompt.identifier_ids]]
+        if prompt.null_id is not None:
+            scores = scores - logits[self._columns[prompt.null_id]]
+        return tuple(scores.tolist())
 
     def _score_kept(self, prompt: Prompt, cache: PassageCache) -> tuple[float, ...]:
         """One prompt's scores over kept passages; what is not kept yet is read first."""
@@ -127,7 +133,7 @@ class Engine:
             dtype=self._model.dtype,
         )
         logits = answer(self._model, slots, [*prompt.tails, *prompt.closing]).float().cpu()
-        return tuple(logits[[self._columns[token] for token in prompt.identifier_ids]].tolist())
+        return self._picked(logits, prompt)
 
     def keep(self, prompts: Sequence[Prompt]) -> int:
         """Read the passages of prompts ahead of any query, as far as they are not kept yet.

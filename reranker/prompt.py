@@ -18,7 +18,8 @@ class Prompt:
     lost tokens; `query_cut` says whether the query or instruction did. Blocks that are `apart`
     read the prefix and themselves alone, and what follows reads everything. Of blocks whose
     passage may be read once for all queries, `tail` are the last tokens, which are not the
-    passage's.
+    passage's. `null_id` is the token of the null candidate, which stands for none of the passages:
+    where there is one, its logit is taken off every score.
     """
 
     prefix: tuple[int, ...]
@@ -30,6 +31,7 @@ class Prompt:
     query_cut: bool = False
     apart: bool = False
     tail: int | None = None
+    null_id: int | None = None
 
     @property
     def token_ids(self) -> list[int]:

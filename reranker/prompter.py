@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from reranker.encoder import EncodedText, Encoder
-from reranker.errors import InputError, WindowTooLargeError
+from reranker.errors import InputError, SettingsError, WindowTooLargeError
 from reranker.filling import filled, fixed_tokens
 from reranker.form import Form, Part, compile_form, has_field, kinds
 from reranker.guard import Guard
@@ -80,6 +80,7 @@ class Prompter:
         room = context_tokens * (len(self.identifiers) if self.layout.apart else 1)
         self.budget = min(settings.window_tokens or room, room)
         self._context = context_tokens
+        self.null_id = _null(encoder) if settings.absolute else None
         dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
         self.guard = Guard(encoder, dealt, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
@@ -157,6 +158,7 @@ class Prompter:
             query_cut=candidates.query.cut or candidates.instruction.cut,
             apart=self.layout.apart,
             tail=form.tail if self.keeps else None,
+            null_id=self.null_id,
         )
 
     @property
@@ -219,6 +221,16 @@ def _layout(settings: Settings) -> Layout:
     if settings.template is not None:
         return parse_template(settings.template)
     return layout_named(settings.layout)
+
+
+def _null(encoder: Encoder) -> int:
+    """The token that ends an answer: no identifier, whatever a text holds, and in every model."""
+    if encoder.end_id is None:
+        raise SettingsError(
+            "absolute scores are read against the token that ends a text, and this tokenizer names "
+            "none; set its eos_token, or absolute=False"
+        )
+    return encoder.end_id
 
 
 def _tail(parts: Sequence[Part]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from math import tanh
 from typing import overload
 
 from reranker.explanation import Explanation
@@ -17,7 +18,9 @@ class RankedPassage:
 
     `index` is its place among the candidates given (from 0), `rank` its new one (from 1), `score`
     its identifier logit: within one window, two scores' difference is the log odds of one against
-    the other; over several windows, their logits aligned (see `reranker.scores`).
+    the other; over several windows, their logits aligned (see `reranker.scores`). `relevance` is
+    the probability of being relevant, by a model trained to say so (`Settings.absolute`): it
+    compares passages of different requests.
     """
 
     index: int
@@ -25,6 +28,7 @@ class RankedPassage:
     rank: int
     score: float
     passage: Passage
+    relevance: float | None = None
 
     @property
     def text(self) -> str:
@@ -67,8 +71,11 @@ class Ranking(Sequence[RankedPassage]):
         order = job.order or []
         ids = _ids(passages)
         scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])
+        absolute = any(window.prompt.null_id is not None for window in job.windows)
         ranked = [
-            RankedPassage(place, ids[place], rank, score, passages[place])
+            RankedPassage(
+                place, ids[place], rank, score, passages[place], _odds(score) if absolute else None
+            )
             for rank, (place, score) in enumerate(zip(order, scores, strict=True), start=1)
         ]
         return cls(query, ranked[:top_k], windows=job.windows, candidates=len(passages))
@@ -132,6 +139,11 @@ class Ranking(Sequence[RankedPassage]):
     def to_corpus_ids(self) -> list[dict[str, int | float]]:
         """`[{"corpus_id": …, "score": …}]`, as sentence-transformers' cross-encoders return it."""
         return [{"corpus_id": p.index, "score": p.score} for p in self._passages]
+
+
+def _odds(score: float) -> float:
+    """The probability whose log odds are the score."""
+    return 0.5 * (1.0 + tanh(0.5 * score))
 
 
 def _ids(passages: Sequence[Passage]) -> list[str]:

@@ -104,7 +104,7 @@ class Reranker:
             )
         self._engine = Engine(
             checkpoint.model,
-            self._prompter.identifiers.token_ids,
+            _read_ids(self._prompter.identifiers.token_ids, self._encoder),
             batch_tokens=batch_tokens,
             cache=cache,
         )
@@ -306,6 +306,11 @@ def _override(settings: Settings, **overrides: object) -> Settings:
     if isinstance(overrides.get("identifiers"), list):
         overrides["identifiers"] = tuple(overrides["identifiers"])  # type: ignore[arg-type]
     return settings.override(**overrides)
+
+
+def _read_ids(identifiers: Sequence[int], encoder: Encoder) -> list[int]:
+    """Every token whose logit settings may ask for: the identifiers' and the null candidate's."""
+    return [*identifiers, *([] if encoder.end_id is None else [encoder.end_id])]
 
 
 def _refuse_options(**options: object) -> None:

@@ -23,7 +23,8 @@ class Settings:
 
     Lengths are in tokens; `window` and `stride` are in passages. `template` is the text of a
     prompt template in RankLLM's YAML format and, where given, replaces `layout`.
-    `window_tokens=None` means the model's own context length.
+    `window_tokens=None` means the model's own context length. `absolute` reads scores off against
+    the null candidate, for a model trained so: a score is then the log odds of being relevant.
     """
 
     layout: str = "listwise"
@@ -36,6 +37,7 @@ class Settings:
     passage_tokens: int = 128
     query_tokens: int = 128
     window_tokens: int | None = None
+    absolute: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, tuple(LAYOUTS))
@@ -49,6 +51,8 @@ class Settings:
             )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
+        if not isinstance(self.absolute, bool):
+            raise SettingsError(f"absolute must be true or false, found {self.absolute!r}")
         if self.window_tokens is not None:
             _check_positive("window_tokens", self.window_tokens)
         if self.window < 2:

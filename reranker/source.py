@@ -24,6 +24,16 @@ class Source:
     weights: Path
     adapter: Path | None = None
 
+    @property
+    def tokenizer(self) -> Path:
+        """Where the tokenizer lies: in the adapter's folder if it brings one, or in the weights.
+
+        A .gguf file is read with its own.
+        """
+        own = self.adapter
+        brings = own is not None and (own / "tokenizer.json").is_file()
+        return own if own is not None and brings and self.weights.is_dir() else self.weights
+
     def settings(self) -> Settings | None:
         """The settings that the adapter's folder carries, or else the model's."""
         folders = [self.adapter, self.weights.parent if self.weights.is_file() else self.weights]

@@ -65,7 +65,7 @@ def _score(
     model: nn.Module, device: torch.device, prompts: Sequence[Prompt]
 ) -> list[tuple[float, ...]]:
     rows = [
-        Example(p.shared, p.identifier_ids, (Branch(p.closing, (0.0,) * len(p.identifier_ids)),))
+        Example(p.shared, p.identifier_ids, (Branch(p.closing, (0.0,) * len(p.blocks)),), p.null_id)
         for p in prompts
     ]
     logits = model(packed(rows).to(device))[0].float().cpu()

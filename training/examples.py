@@ -50,11 +50,13 @@ class Example:
     """A prompt's passages, their identifiers, and one branch for every query over them.
 
     `shared` is what all branches have read before: prefix and passages, as `Prompt.shared`.
+    `null_id` is the null candidate's token, if scores are read against it.
     """
 
     shared: Segments
     identifier_ids: tuple[int, ...]
     branches: tuple[Branch, ...]
+    null_id: int | None = None
 
     def __len__(self) -> int:
         shared = sum(len(segment) for level in self.shared for segment in level)
@@ -124,7 +126,7 @@ class Examples:
         for other in row.others:
             closing = self.prompter.closing(self.prompter.encode(other.query, ()), len(places))
             branches.append(self._branch(closing, other.relevance, identifiers))
-        return Example(prompt.shared, identifiers, tuple(branches))
+        return Example(prompt.shared, identifiers, tuple(branches), prompt.null_id)
 
     def _branch(
         self, closing: tuple[int, ...], labels: tuple[float, ...], identifiers: tuple[int, ...]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 0.0) -> Tensor:
-    """The logits of each passage's identifier after its prompt.
+    """The logits of each passage's identifier after its prompt, less the null candidate's if any.
 
     Args:
         model: a causal LM for which `pack_attention` was called.
@@ -38,7 +38,7 @@ def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 
         logits = _logits(model, pack, pack.read, {}, neftune)[:, pack.identifiers]
     else:
         logits = _logits(model, pack, pack.read, _narrow(model, head, pack.identifiers), neftune)
-    return logits.gather(1, pack.columns)
+    return _scores(logits, pack)
 
 
 def all_logits(
@@ -52,7 +52,7 @@ def all_logits(
     assert pack.answers is not None, "the pack was made with answers"
     logits = _logits(model, pack, pack.answers.read.flatten(), {}, neftune)
     tokens = logits.view(*pack.answers.read.shape, -1)
-    return tokens[:, 0, pack.identifiers].gather(1, pack.columns), tokens
+    return _scores(tokens[:, 0, pack.identifiers], pack), tokens
 
 
 def pack_attention(model: "PreTrainedModel") -> None:
@@ -66,6 +66,12 @@ def pack_attention(model: "PreTrainedModel") -> None:
             f"{type(model).__name__} mixes rows that share a sequence, so it cannot be trained on "
             "packed rows; choose a model whose layers are all attention with rotary positions"
         )
+
+
+def _scores(logits: Tensor, pack: Pack) -> Tensor:
+    """Each passage's score, `(queries, passages)`, out of `(queries, identifiers)` logits."""
+    scores = logits.gather(1, pack.columns)
+    return scores if pack.null is None else scores - logits[:, pack.null, None]
 
 
 def _logits(

@@ -43,6 +43,7 @@ class Pack:
         identifiers: `(identifiers,)`, every identifier's token id, once.
         columns: `(queries, passages)`, where in `identifiers` each passage's stands; padded with 0.
         labels: `(queries, passages)`; `mask` `(queries, passages)` is true for real passages.
+        null: where in `identifiers` the null candidate stands, if scores are read against it.
         answers: for language-modelling losses.
     """
 
@@ -54,6 +55,7 @@ class Pack:
     columns: Tensor
     labels: Tensor
     mask: Tensor
+    null: int | None = None
     answers: Answers | None = None
 
     def __len__(self) -> int:
@@ -68,7 +70,9 @@ def packed(examples: Sequence[Example]) -> Pack:
     """One pack of all these examples."""
     levels = tuple(map(_levels, examples))
     branches = [(example, branch) for example in examples for branch in example.branches]
-    table = list(dict.fromkeys(id_ for example in examples for id_ in example.identifier_ids))
+    null_id = examples[0].null_id
+    read_ids = [id_ for example in examples for id_ in example.identifier_ids]
+    table = list(dict.fromkeys(read_ids if null_id is None else [*read_ids, null_id]))
     places = {id_: place for place, id_ in enumerate(table)}
     read = torch.tensor(list(_read(examples)))
     return Pack(
@@ -80,6 +84,7 @@ def packed(examples: Sequence[Example]) -> Pack:
         columns=_padded([[places[id_] for id_ in e.identifier_ids] for e, _ in branches]),
         labels=_padded([branch.labels for _, branch in branches]).float(),
         mask=_padded([[True] * len(branch.labels) for _, branch in branches]),
+        null=None if null_id is None else places[null_id],
         answers=_answers([branch for _, branch in branches], read),
     )
 

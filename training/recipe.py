@@ -1,7 +1,7 @@
 """Recipes: all that decides what a run makes, read from YAML."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,8 @@ class Recipe:
     identifiers a window's are drawn from; None is all that the tokenizer has. `queries` is the
     most queries of one window, for rows that hold several over the same passages. `lora: null`
     trains every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none.
+    `absolute` is the weight of a loss that makes scores absolute, against a null candidate (see
+    `training.objectives.absolute`); 0 for none.
     `fsdp` cuts the model up over the processes of the run. Of `reranker`, the settings that the
     result carries, what is not given is as in `Settings`, but for the layout (`suffix`) and
     `passage_tokens` (the most that is trained).
@@ -125,6 +127,7 @@ class Recipe:
     dev: tuple[Dev, ...] = ()
     model: str = "embedded"
     objective: str | Mapping[str, Any] = "softmax_cross_entropy"
+    absolute: float = 0.0
     reranker: Mapping[str, Any] = field(default_factory=dict)
     window: Sizes = field(default_factory=Sizes)
     passage_tokens: Lengths = field(default_factory=Lengths)
@@ -164,7 +167,7 @@ class Recipe:
         )
         _check_least(1, log_every=self.log_every, save_every=self.save_every)
         _check_least(1, evaluate_every=self.evaluate_every)
-        for name in ("neftune", "weight_decay", "clip"):
+        for name in ("neftune", "weight_decay", "clip", "absolute"):
             if not 0 <= getattr(self, name) < 1e30:
                 raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
         if not 0 < self.learning_rate < 1e30:
@@ -183,12 +186,17 @@ class Recipe:
 
     def settings(self) -> Settings:
         """The reranker settings that the result carries."""
-        given = {"layout": "suffix", "passage_tokens": self.passage_tokens.most, **self.reranker}
+        given = {
+            "layout": "suffix",
+            "passage_tokens": self.passage_tokens.most,
+            "absolute": self.absolute > 0,
+            **self.reranker,
+        }
         return Settings.parse(given)
 
     def parsed_objective(self) -> Objective:
         """The objective to train with."""
-        return Objective.parse(self.objective)
+        return replace(Objective.parse(self.objective), absolute=self.absolute)
 
     def path(self, name: str) -> Path:
         """Where a data file lies."""

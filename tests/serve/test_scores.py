@@ -40,3 +40,8 @@ def test_a_constant_changes_nothing(logits: list[int], constant: int) -> None:
     falling = sorted(map(float, logits), reverse=True)
     shifted = unit_scores([logit + constant for logit in falling])
     assert shifted == pytest.approx(unit_scores(falling), abs=1e-12)
+
+
+def test_absolute_logits_keep_their_constant() -> None:
+    sigmoid = [1 / (1 + math.exp(-logit)) for logit in (2.0, -0.5, -1.5)]
+    assert unit_scores([2.0, -0.5, -1.5], absolute=True) == pytest.approx(sigmoid)

@@ -7,6 +7,7 @@ gradient, targets are detached, and the order of candidates changes nothing. A l
 loss reads the logits of the target permutation's tokens. Nothing here knows of models.
 """
 
+from training.objectives.absolute import absolute_relevance
 from training.objectives.joint import joint
 from training.objectives.lambdarank import lambdarank, ndcg_loss2pp
 from training.objectives.language_modelling import (
@@ -39,6 +40,7 @@ __all__ = [
     "PassageScores",
     "RankingLoss",
     "TokenLogits",
+    "absolute_relevance",
     "adr_mse",
     "approx_ndcg",
     "importance_aware",

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from reranker.errors import InputError, SettingsError
+from training.objectives.absolute import absolute_relevance
 from training.objectives.joint import FIRST_WEIGHT, joint
 from training.objectives.registry import (
     LANGUAGE_LOSSES,
@@ -52,6 +53,8 @@ class TokenLogits:
 class Objective:
     """A loss by its recipe; `weight` is the ranking loss's beside the language-modelling loss.
 
+    `absolute` is the weight of `absolute_relevance`, added to whatever else there is.
+
     Whoever computes the forward pass asks `ranking is not None` and `language is not None`, and
     spares the logits that nobody reads.
     """
@@ -60,6 +63,7 @@ class Objective:
     ranking: RankingLoss | None = None
     language: LanguageLoss | None = None
     weight: float = FIRST_WEIGHT
+    absolute: float = 0.0
 
     def __call__(
         self, passages: PassageScores | None = None, tokens: TokenLogits | None = None
@@ -71,10 +75,18 @@ class Objective:
         """
         ranking, language = self._ranking(passages), self._language(tokens)
         if ranking is not None and language is not None:
-            return joint(language, ranking, weight=self.weight)
+            return self._with_absolute(joint(language, ranking, weight=self.weight), passages)
         loss = language if ranking is None else ranking
         assert loss is not None, "an objective holds at least one loss"
-        return loss
+        return self._with_absolute(loss, passages)
+
+    def _with_absolute(self, loss: Tensor, passages: PassageScores | None) -> Tensor:
+        if not self.absolute:
+            return loss
+        if passages is None:
+            raise InputError("absolute relevance reads the passages' scores; none were given")
+        term = absolute_relevance(passages.scores, passages.labels, passages.mask)
+        return loss + self.absolute * term
 
     def _ranking(self, passages: PassageScores | None) -> Tensor | None:
         if self.ranking is None:
