@@ -14,10 +14,16 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
 
-# http://127.0.0.1:8000, or another PORT=
+# http://127.0.0.1:8000, or another PORT=. The page draws candidates from the embedded collection,
+# or from the folder that RERANKER_SERVE_COLLECTION names; from none where it is empty.
 PORT ?= 8000
-serve: $(INSTALLED)
-	$(BIN)/python -m serve --port $(PORT)
+EMBEDDED := $(VENV)/collections/embedded
+serve: $(INSTALLED) $(EMBEDDED)/queries.jsonl
+	RERANKER_SERVE_COLLECTION="$${RERANKER_SERVE_COLLECTION-$(abspath $(EMBEDDED))}" \
+	  $(BIN)/python -m serve --port $(PORT)
+
+$(EMBEDDED)/queries.jsonl: $(INSTALLED)
+	$(BIN)/python -m data export embedded $(EMBEDDED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -46,10 +52,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check docs/cli.md
+	$(BIN)/cog --check docs/cli.md docs/operations.md docs/retrievers.md
 
 docs: $(INSTALLED)
-	$(BIN)/cog -r docs/cli.md
+	$(BIN)/cog -r docs/cli.md docs/operations.md docs/retrievers.md
 
 install: $(INSTALLED)
 

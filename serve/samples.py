@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from reranker.bm25 import BM25
-from reranker.collection import read_beir
+from reranker.collection import Collection, read_beir
 from reranker.errors import DataError, MissingExtraError
 from reranker.passage import Passage
 from serve.answering import JsonResponse
@@ -25,6 +25,7 @@ from serve.errors import Refusal, ServiceError
 from serve.logs import failure
 
 _PACKAGES = ("bm25s", "Stemmer")
+_OFFERED_QUERIES = 100
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,9 @@ class SearchBody(BaseModel):
 
 
 class Shelf:
-    """A collection, read and indexed when it is first searched, from any thread.
+    """A collection, read when it is first asked for and indexed when first searched.
+
+    From any thread.
 
     Args:
         folder: in BEIR layout.
@@ -50,8 +53,17 @@ class Shelf:
         self.name = folder.resolve().name
         self._folder = folder
         self._lock = Lock()
-        self._passages: Mapping[str, Passage] = {}
+        self._collection: Collection | None = None
         self._index: BM25 | None = None
+
+    def queries(self) -> list[str]:
+        """The texts of the collection's own queries.
+
+        Raises:
+            DataError: for a folder that cannot be read.
+        """
+        with self._lock:
+            return list(self._read().queries.values())
 
     def search(self, query: str, depth: int) -> list[tuple[Passage, float]]:
         """The best passages and their BM25 scores.
@@ -61,10 +73,15 @@ class Shelf:
             MissingExtraError: where the packages of BM25 are not installed.
         """
         with self._lock:
+            passages = self._read().passages
             if self._index is None:
-                self._passages = read_beir(self._folder).passages
-                self._index = BM25(self._passages)
-        return _found(self._index, self._passages, query, depth)
+                self._index = BM25(passages)
+        return _found(self._index, passages, query, depth)
+
+    def _read(self) -> Collection:
+        if self._collection is None:
+            self._collection = read_beir(self._folder)
+        return self._collection
 
 
 def samples_router(service: Service, collection: Path | None = None) -> APIRouter:
@@ -79,11 +96,8 @@ def samples_router(service: Service, collection: Path | None = None) -> APIRoute
 
     @router.get("/samples")
     async def samples() -> dict[str, Any]:
-        """Whether there is a first stage, and the name of the collection that it searches."""
-        return {
-            "bm25": all(find_spec(package) for package in _PACKAGES),
-            "collection": None if shelf is None else shelf.name,
-        }
+        """Whether there is a first stage, and the name and queries of what it searches."""
+        return await run_in_threadpool(_offered, shelf)
 
     @router.post("/search")
     async def search(request: Request) -> Response:
@@ -114,6 +128,15 @@ def _found(
     return [(passages[id_], score) for id_, score in run.rankings["query"]]
 
 
+def _offered(shelf: Shelf | None) -> dict[str, Any]:
+    bm25 = all(find_spec(package) for package in _PACKAGES)
+    try:
+        queries = shelf.queries()[:_OFFERED_QUERIES] if bm25 and shelf is not None else []
+    except DataError as error:
+        raise _unreadable(error) from None
+    return {"bm25": bm25, "collection": shelf and shelf.name, "queries": queries}
+
+
 def _searched(body: SearchBody, shelf: Shelf | None) -> list[dict[str, object]]:
     try:
         if body.passages is not None:
@@ -128,14 +151,18 @@ def _searched(body: SearchBody, shelf: Shelf | None) -> list[dict[str, object]]:
     except MissingExtraError as error:
         raise ServiceError(Refusal.NOT_READY, str(error)) from None
     except DataError as error:
-        # Its message names folders of this machine, and may quote a line.
-        failure(log, "collection failed", error)
-        raise ServiceError(
-            Refusal.FAILED,
-            "the service's collection cannot be read; its operator finds out why with: "
-            "python -m data show FOLDER",
-        ) from None
+        raise _unreadable(error) from None
     return [_written(passage, score) for passage, score in scored]
+
+
+def _unreadable(error: DataError) -> ServiceError:
+    # Its message names folders of this machine, and may quote a line.
+    failure(log, "collection failed", error)
+    return ServiceError(
+        Refusal.FAILED,
+        "the service's collection cannot be read; its operator finds out why with: "
+        "python -m data show FOLDER",
+    )
 
 
 def _written(passage: Passage, score: float) -> dict[str, object]:

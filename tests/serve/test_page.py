@@ -189,13 +189,39 @@ def test_keyboard_alone(page):
 def test_candidates_are_drawn_from_the_collection(page):
     page.get_by_label("Query").fill("who sleeps upside down?")
     page.get_by_label("best", exact=True).fill("2")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Draw").click()
     expect(page.locator("#found")).to_have_text(
         "2 passages, JSON lines, with ids, first-stage scores"
     )
     expect(page.locator(".preview li")).to_have_text([FOUND["d2"], FOUND["d1"]])
     rerank(page)
     assert sorted(texts(page)) == sorted([FOUND["d1"], FOUND["d2"]])
+
+
+def test_what_is_searched_for_becomes_the_query(page):
+    box = page.get_by_label("Draw from the")
+    assert page.locator("#asked option").evaluate_all("all => all.map(each => each.value)") == [
+        "sleep"
+    ]
+    box.fill("stones")
+    box.press("Enter")
+    expect(page.locator(".preview li")).to_have_text([FOUND["d3"]])
+    expect(page.get_by_label("Query")).to_have_value("stones")
+    expect(box).to_have_value("")
+    expect(page.get_by_role("status")).to_have_text("1 passage in BM25 order.")
+    assert page.locator("#ranking table").count() == 0
+
+
+def test_a_search_that_finds_nothing_leaves_the_form_as_it_was(page):
+    ask(page, QUERY, "\n".join(PASSAGES))
+    box = page.get_by_label("Draw from the")
+    box.fill("zebras")
+    box.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text(
+        "No passage of the collection has a word of the query."
+    )
+    expect(page.get_by_label("Query")).to_have_value(QUERY)
+    expect(page.locator(".preview li")).to_have_text(PASSAGES)
 
 
 def test_pasted_passages_are_ordered_by_bm25(page):

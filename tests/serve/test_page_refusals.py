@@ -164,3 +164,19 @@ def test_a_pasted_request_fills_the_query_too(page):
     )
     expect(page.get_by_label("Query")).to_have_value("pasted")
     expect(page.get_by_label("Passages", exact=True)).to_have_value("a\nb")
+
+
+def test_without_a_collection_there_is_nothing_to_draw_from(page):
+    expect(page.get_by_role("button", name="Order by BM25")).to_be_visible()
+    expect(page.locator("#draw")).to_be_hidden()
+    expect(page.locator("#without")).to_be_hidden()
+
+
+def test_without_bm25_the_page_says_so(context, monkeypatch, tmp_path):
+    monkeypatch.setattr("serve.samples._PACKAGES", ("no_such_package",))
+    with paged(FakeService(), tmp_path) as address, opened(context, address) as (page, said):
+        expect(page.locator("#without")).to_contain_text("BM25 is not installed")
+        expect(page.locator("#without")).to_contain_text("pip install 'reranker[bm25]'")
+        expect(page.get_by_role("button", name="Order by BM25")).to_be_hidden()
+        expect(page.locator("#draw")).to_be_hidden()
+        assert not said

@@ -34,8 +34,16 @@ def client_of(collection=None, limits=None):
 
 
 def test_says_what_there_is(folder):
-    assert client_of().get("/samples").json() == {"bm25": True, "collection": None}
-    assert client_of(folder).get("/samples").json()["collection"] == folder.name
+    nothing = {"bm25": True, "collection": None, "queries": []}
+    assert client_of().get("/samples").json() == nothing
+    offered = client_of(folder).get("/samples").json()
+    assert offered == {"bm25": True, "collection": folder.name, "queries": ["cats"]}
+
+
+def test_offers_no_query_where_none_can_be_searched_for(folder, monkeypatch):
+    monkeypatch.setattr(serve.samples, "_PACKAGES", ("no_such_package",))
+    offered = client_of(folder).get("/samples").json()
+    assert offered == {"bm25": False, "collection": folder.name, "queries": []}
 
 
 def test_draws_from_the_collection(folder):
@@ -89,9 +97,11 @@ def test_refuses_with_a_reason(body, said):
 
 
 def test_a_collection_that_cannot_be_read_is_not_told_in_detail(tmp_path):
-    reply = client_of(tmp_path).post("/search", json={"query": "q"})
-    assert reply.status_code == 500
-    assert str(tmp_path) not in reply.text
+    client = client_of(tmp_path)
+    for reply in (client.post("/search", json={"query": "q"}), client.get("/samples")):
+        assert reply.status_code == 500
+        assert "cannot be read" in reply.json()["message"]
+        assert str(tmp_path) not in reply.text
 
 
 def test_a_missing_package_is_named(monkeypatch):
