@@ -126,7 +126,7 @@ def parse_run(text: str, collections: Sequence[str]) -> RunFile:
 
 
 def parse_settings(texts: Sequence[str]) -> Mapping[str, object]:
-    """Read `NAME=VALUE` pairs; a whole number is read as one.
+    """Read `NAME=VALUE` pairs; a number is read as one.
 
     Raises:
         InputError: for a pair without a sign, or a setting that there is not.
@@ -139,8 +139,17 @@ def parse_settings(texts: Sequence[str]) -> Mapping[str, object]:
         if not equals or name not in Settings.__dataclass_fields__:
             known = ", ".join(Settings.__dataclass_fields__)
             raise InputError(f"--setting {text!r} is not NAME=VALUE with NAME among {known}")
-        found[name] = int(value) if value.isdecimal() else value
+        found[name] = _value(value)
     return found
+
+
+def _value(text: str) -> object:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def write(report: Report, folder: Path, *, plots: bool = True) -> None:

@@ -74,13 +74,24 @@ class Engine:
         self.packs = pack(model)
         self.cache = cache
         # Before the head is narrowed: the same model has the same print for all identifiers.
-        self._print = b"" if cache is None else weights_print(model)
+        self._print = b"" if cache is None else self.model_print
         if not self.packs:
             logger.warning(
                 "%s cannot be packed exactly; its windows pass one at a time",
                 type(model).__name__,
             )
         self._narrow_head(list(identifier_ids))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the model's weights."""
+        dtype: torch.dtype = self._model.dtype
+        return dtype
+
+    @property
+    def model_print(self) -> bytes:
+        """32 bytes that tell this model's weights and the identifiers' rows of its head."""
+        return weights_print(self._model)
 
     def score(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         """The identifier logits of every prompt, each `(passages,)`, in the order given.

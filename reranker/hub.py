@@ -29,7 +29,7 @@ def locate(name: str | Path, *, revision: str | None = None) -> Path:
     if name != "" and path.exists():
         refuse_revision(name, revision)
         return path
-    if isinstance(name, Path) or _looks_like_path(name):
+    if isinstance(name, Path) or looks_like_path(name):
         raise MissingWeightsError(
             f"there is no file or folder {str(path)!r} (in {str(Path.cwd())!r}); expected a folder "
             "with a model or an adapter, a .gguf file, or a Hugging Face name such as "
@@ -58,7 +58,8 @@ def cached(name: str) -> Path | None:
     return folder if any(folder.glob("*.safetensors")) else None
 
 
-def _looks_like_path(name: str) -> bool:
+def looks_like_path(name: str) -> bool:
+    """Whether a name can only be that of a file or folder, not of a Hugging Face model."""
     return (
         name.startswith((".", "~", "/"))
         or "\\" in name

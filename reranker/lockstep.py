@@ -5,6 +5,7 @@ windows, whichever jobs they belong to, has it scored, and sends each strategy t
 windows back its scores. A job that fails, fails alone.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ _MOST_JOBS = 1024
 class ScoredWindow:
     """One window as it was scored: its candidates' places, its prompt, logits and time.
 
-    `milliseconds` is the pass's time in proportion to the window's tokens.
+    `logits` hold the job's prior; `milliseconds` is the pass's time in proportion to the window's
+    tokens.
     """
 
     candidates: Window
@@ -37,14 +39,21 @@ class Job:
         prompt: makes a window's prompt.
         priority: jobs of a lower number fill a pass first. A time makes it a queue: every job's
             arrival, put back by what it can wait, lets none be overtaken for ever.
+        prior: what the first stage's order weighs: every logit is lowered by `prior` times the
+            natural logarithm of the candidate's rank there.
 
     `windows_read` and `tokens_read` count what has been through a pass.
     """
 
     def __init__(
-        self, strategy: Strategy, prompt: Callable[[Window], Prompt], *, priority: float = 0
+        self,
+        strategy: Strategy,
+        prompt: Callable[[Window], Prompt],
+        *,
+        priority: float = 0,
+        prior: float = 0,
     ) -> None:
-        self.priority = priority
+        self.priority, self.prior = priority, prior
         self.windows_read = self.tokens_read = 0
         self.windows: list[ScoredWindow] = []
         self.order: list[int] | None = None
@@ -74,7 +83,12 @@ class Job:
         prompt = self.waiting.pop(slot)
         self.windows_read += 1
         self.tokens_read += len(prompt)
-        self._scored[slot] = ScoredWindow(self._asked[slot], prompt, tuple(logits), milliseconds)
+        window = self._asked[slot]
+        lowered = tuple(
+            logit - self.prior * math.log1p(place)
+            for logit, place in zip(logits, window, strict=True)
+        )
+        self._scored[slot] = ScoredWindow(window, prompt, lowered, milliseconds)
         if not self.waiting:
             self.windows += [self._scored[slot] for slot in range(len(self._asked))]
             scores: list[Scores] = [self._scored[slot].logits for slot in range(len(self._asked))]

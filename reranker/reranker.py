@@ -45,7 +45,7 @@ class Reranker:
         template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
             a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
-            window_tokens: override what the checkpoint carries; see `Settings`.
+            window_tokens, prior: override what the checkpoint carries; see `Settings`.
 
     Raises:
         ModelError: for a model that cannot be loaded, saying what to do about it.
@@ -72,6 +72,7 @@ class Reranker:
         passage_tokens: int | None = None,
         query_tokens: int | None = None,
         window_tokens: int | None = None,
+        prior: float | None = None,
     ) -> None:
         if isinstance(model, Checkpoint):
             _refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
@@ -80,7 +81,7 @@ class Reranker:
             checkpoint = load(model, adapter=adapter, dtype=dtype, device=device, revision=revision)
         if template is not None and layout is not None:
             raise SettingsError("give a layout or a template, not both")
-        settings = _override(
+        settings = overridden(
             checkpoint.settings or Settings(),
             strategy=strategy,
             layout=layout,
@@ -92,6 +93,7 @@ class Reranker:
             passage_tokens=passage_tokens,
             query_tokens=query_tokens,
             window_tokens=window_tokens,
+            prior=prior,
         )
         self.name = checkpoint.name
         self._encoder = Encoder(checkpoint.tokenizer)
@@ -137,7 +139,7 @@ class Reranker:
         """
         other = object.__new__(Reranker)
         other.name, other._encoder, other._context = self.name, self._encoder, self._context
-        other._set(_override(self._settings, **overrides))
+        other._set(overridden(self._settings, **overrides))
         missing = set(other._prompter.identifiers.token_ids) - set(self._engine.identifier_ids)
         if missing:
             raise SettingsError(
@@ -259,7 +261,8 @@ class Reranker:
     def job(self, candidates: Candidates, *, priority: float = 0) -> Job:
         """What ranks candidates in a `Lockstep` over `engine`; `Ranking.of` reads it when done."""
         prompt = partial(self._prompter.prompt, candidates)
-        return Job(self._strategy(len(candidates)), prompt, priority=priority)
+        strategy = self._strategy(len(candidates))
+        return Job(strategy, prompt, priority=priority, prior=self._settings.prior)
 
     def keep(self, passages: Iterable[object]) -> int:
         """Read passages ahead of any query, so that ranking them costs the query alone.
@@ -293,7 +296,12 @@ class Reranker:
             raise
 
 
-def _override(settings: Settings, **overrides: object) -> Settings:
+def overridden(settings: Settings, **overrides: object) -> Settings:
+    """A checkpoint's settings with the options of `Reranker` in their place.
+
+    Raises:
+        SettingsError: for a name that is no setting, or a value out of range.
+    """
     if overrides.get("layout") is not None and overrides.get("template") is None:
         # A layout asked for by name replaces the checkpoint's template too.
         settings = settings.without_template()

@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Overflow
+from itertools import groupby
 from pathlib import Path
 from typing import IO
 
@@ -68,6 +69,25 @@ def read_trec(path: str | Path) -> Run:
     rankings = {query: _ranking(lines) for query, lines in by_query.items()}
     _log_duplicates(path, by_query, rankings)
     return Run(tag or path.name, rankings)
+
+
+def stream_trec(path: str | Path) -> Iterator[tuple[str, list[str]]]:
+    """Each query of a run with the ids of its passages, best first, as `read_trec` orders them.
+
+    One query is held at a time, so that a run may be of any size.
+
+    Raises:
+        DataError: for a line that cannot be read, or a query whose lines do not stand together.
+    """
+    seen: set[str] = set()
+    for query, lines in groupby(_lines(Path(path)), key=lambda line: line.query):
+        if query in seen:
+            raise DataError(
+                f"{path}: the lines of query {query!r} do not stand together; sort the run by its "
+                "first column, such as with sort -s -k1,1"
+            )
+        seen.add(query)
+        yield query, [id_ for id_, _ in _ranking(list(lines))]
 
 
 def write_trec(run: Run, target: str | Path | IO[str]) -> None:

@@ -12,6 +12,7 @@ from reranker.layouts import LAYOUTS
 
 FILE_NAME = "reranker.json"
 FORMAT = 1
+_MOST_PRIOR = 1000
 STRATEGIES = ("sliding", "full", "partition")
 # How keys and values of passages are kept.
 STORED = ("float32", "float16", "bfloat16", "int8")
@@ -25,6 +26,8 @@ class Settings:
     prompt template in RankLLM's YAML format and, where given, replaces `layout`.
     `window_tokens=None` means the model's own context length. `absolute` reads scores off against
     the null candidate, for a model trained so: a score is then the log odds of being relevant.
+    `prior` is the weight of the first stage's order, learned by `python -m training.prior`: scores
+    are lowered by `prior` times the natural logarithm of a candidate's rank there.
     """
 
     layout: str = "listwise"
@@ -38,6 +41,7 @@ class Settings:
     query_tokens: int = 128
     window_tokens: int | None = None
     absolute: bool = False
+    prior: float = 0.0
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, tuple(LAYOUTS))
@@ -51,8 +55,7 @@ class Settings:
             )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
-        if not isinstance(self.absolute, bool):
-            raise SettingsError(f"absolute must be true or false, found {self.absolute!r}")
+        _check_scores(self.absolute, self.prior)
         if self.window_tokens is not None:
             _check_positive("window_tokens", self.window_tokens)
         if self.window < 2:
@@ -125,6 +128,15 @@ def _checked(values: Mapping[str, object]) -> dict[str, Any]:
 def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in known:
         raise SettingsError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+
+
+def _check_scores(absolute: object, prior: object) -> None:
+    if not isinstance(absolute, bool):
+        raise SettingsError(f"absolute must be true or false, found {absolute!r}")
+    if isinstance(prior, bool) or not isinstance(prior, int | float):
+        raise SettingsError(f"prior must be a number, found {prior!r}")
+    if not 0 <= prior < _MOST_PRIOR:
+        raise SettingsError(f"prior must be from 0 to below {_MOST_PRIOR}, found {prior}")
 
 
 def _check_positive(name: str, value: object) -> None:

@@ -33,7 +33,7 @@ def answer(
     if not request.truncate and explanation.cut:
         raise too_long(request, explanation.cut, f"window of {prepared.budget}")
     logits = [passage.score for passage in ranking]
-    absolute = ranking[0].relevance is not None
+    absolute = any(passage.relevance is not None for passage in ranking)
     scores = logits if request.raw_scores else unit_scores(logits, absolute=absolute)
     results = [Result(p.index, score) for p, score in zip(ranking, scores, strict=True)]
     return RerankResponse(

@@ -4,6 +4,7 @@
 `serve.app:build`, whose arguments are those of `ServeSettings`.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import Application
 
+from reranker import __version__
 from serve.autoscaling import WINDOWS
 from serve.configuration import read_limits, read_settings
 from serve.http import create_app
@@ -22,6 +24,7 @@ from serve.request import RerankRequest, RerankResponse
 from serve.samples import samples_router
 from serve.service import Service
 from serve.settings import ServeSettings
+from serve.tracing import exporting
 
 # What a replica is given beyond the longest deadline, to hand its last answers out.
 GRACE_SECONDS = 10.0
@@ -74,6 +77,7 @@ class Replica:
         self._metrics = RayMetrics()
         self._draining = False
         self.service = ReplicaService(settings, self._metrics)
+        self._traces = exporting() if settings.otel else None
         await self.service.start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -81,7 +85,11 @@ class Replica:
         settings = self.service.settings
         collection = settings.collection and Path(settings.collection)
         routers = [samples_router(self.service, collection or None)]
-        return create_app(self.service, routers=routers, origins=settings.cors_origins)
+        traces = self._traces
+        tracer = None if traces is None else traces.get_tracer("serve", __version__)
+        return create_app(
+            self.service, routers=routers, origins=settings.cors_origins, tracer=tracer
+        )
 
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Put other limits in force, without a restart.
@@ -112,6 +120,8 @@ class Replica:
         """Stop the engine thread; Ray calls it once the last request has been answered."""
         if not self._draining:
             await self.drain()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.shutdown)
 
 
 def bound(settings: ServeSettings, **options: Any) -> Application:

@@ -18,7 +18,7 @@ def read_settings(**given: object) -> ServeSettings:
     try:
         return ServeSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        raise SettingsError(f"settings of the service: {_said(error)}") from None
+        raise SettingsError(f"settings of the service: {said(error)}") from None
 
 
 def read_limits(user_config: Mapping[str, Any], base: Limits) -> Limits:
@@ -31,10 +31,11 @@ def read_limits(user_config: Mapping[str, Any], base: Limits) -> Limits:
         return Limits.model_validate({**base.model_dump(), **user_config})
     except ValidationError as error:
         raise SettingsError(
-            f"user_config: {_said(error)}; it takes {', '.join(Limits.model_fields)}"
+            f"user_config: {said(error)}; it takes {', '.join(Limits.model_fields)}"
         ) from None
 
 
-def _said(error: ValidationError) -> str:
+def said(error: ValidationError) -> str:
+    """What is wrong, by place, without what stood there."""
     told = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'all'}: {each['msg']}" for each in told)

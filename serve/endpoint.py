@@ -57,7 +57,8 @@ def endpoint(
     """A handler for a path where these dialects are spoken.
 
     It leaves in `request.state` what a refusal has to know: `fault`, which writes it, and
-    `asked`, set once the service counts the request itself.
+    `asked`, set once the service counts the request itself; and what a trace tells: `dialect`,
+    `candidates` and `response`.
     """
 
     async def rerank(request: Request) -> Response:
@@ -82,12 +83,13 @@ async def _answered(
 ) -> Response:
     found = read_object(await request.body(), longest=service.limits.max_documents)
     dialect = spoken(dialects, found)
-    request.state.fault = dialect.fault
+    request.state.fault, request.state.dialect = dialect.fault, dialect.name
     body = dialect.read(found)
     asked = replace(body.request(), id=request.state.id)
     asked = replace(asked, timeout=_sooner(asked.timeout, request.headers.get(TIMEOUT_HEADER)))
-    request.state.asked = True
+    request.state.asked, request.state.candidates = True, len(asked.passages)
     response = await while_present(request, service.rerank(asked))
+    request.state.response = response
     return JsonResponse(dialect.write(body, response), headers=headers_of(response))
 
 

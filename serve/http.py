@@ -6,7 +6,7 @@ This is the one place where paths are registered. All but `PUBLIC` and the page 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, Security
 from fastapi.security import APIKeyHeader
@@ -23,6 +23,10 @@ from serve.envelope import ID_HEADER, Envelope
 from serve.errors import Refusal, ServiceError
 from serve.logs import event
 from serve.openapi import TIMEOUT_HEADER, components, operation, refusals
+from serve.tracing import Traces
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 PUBLIC = frozenset({"/docs", "/openapi.json", "/healthz", "/readyz"})
 PAGE = Path(__file__).parent / "page"
@@ -52,6 +56,7 @@ def create_app(
     routers: Sequence[APIRouter] = (),
     origins: Sequence[str] = (),
     page: Path = PAGE,
+    tracer: "Tracer | None" = None,
 ) -> FastAPI:
     """The application over a service.
 
@@ -60,6 +65,7 @@ def create_app(
         routers: more paths, guarded as the others are.
         origins: origins of pages elsewhere that may call it; none by default.
         page: a folder of static files, served at `/` where it exists.
+        tracer: traces rerankings.
     """
     app = _Application(
         title="Reranker",
@@ -83,7 +89,7 @@ def create_app(
     _add_status(app, service, guard)
     _add_pages(app, page)
     _add_refusals(app, service)
-    _add_middleware(app, service, origins)
+    _add_middleware(app, service, origins, tracer)
     return app
 
 
@@ -159,9 +165,13 @@ def _add_refusals(app: FastAPI, service: Service) -> None:
     app.add_exception_handler(HTTPException, refused)
 
 
-def _add_middleware(app: FastAPI, service: Service, origins: Sequence[str]) -> None:
+def _add_middleware(
+    app: FastAPI, service: Service, origins: Sequence[str], tracer: "Tracer | None"
+) -> None:
     """The last one added is the first one met."""
     app.add_middleware(BodyLimit, limit=lambda: service.limits.max_body_bytes)
+    if tracer is not None:
+        app.add_middleware(Traces, tracer=tracer)
     app.add_middleware(Envelope)
     if origins:
         app.add_middleware(

@@ -40,7 +40,7 @@ def serve_here(
     Raises:
         RerankerError: for a port that is taken, or a replica that does not start.
     """
-    _check_free(host, port)
+    check_free(host, port)
     _set_environment(replicas)
     import ray
     from ray import serve
@@ -112,8 +112,12 @@ def _drain(settings: ServeSettings) -> None:
         failure(log, "not drained", error)
 
 
-def _check_free(host: str, port: int) -> None:
-    """Ray shares its port with whoever else does, so that two services would take turns."""
+def check_free(host: str, port: int) -> None:
+    """Refuse a port that is taken: Ray shares it, so that two services would take turns.
+
+    Raises:
+        RerankerError: for a port that cannot be listened on.
+    """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -11,23 +11,6 @@ from serve.settings import ServeSettings
 Load = Callable[[ServeSettings, str | None], Reranker]
 
 
-def load_reranker(settings: ServeSettings, adapter: str | None) -> Reranker:
-    """The reranker of these settings, with an adapter's folder or name merged into it.
-
-    Raises:
-        RerankerError: for one that cannot be loaded, or settings that it cannot meet.
-    """
-    return Reranker(
-        settings.model,
-        adapter=adapter,
-        dtype=settings.dtype,
-        device=settings.device,
-        batch_tokens=settings.batch_tokens,
-        cache=None if settings.cache is None else settings.cache.make(),
-        **settings.overrides,  # type: ignore[arg-type]
-    )
-
-
 class Models:
     """Finds the reranker that a request names.
 
@@ -39,7 +22,7 @@ class Models:
         load: loads a reranker.
     """
 
-    def __init__(self, settings: ServeSettings, load: Load = load_reranker) -> None:
+    def __init__(self, settings: ServeSettings, load: Load) -> None:
         self._settings = settings
         self._load = load
         self._lock = Lock()

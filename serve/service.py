@@ -12,9 +12,10 @@ from serve.admission import Admission
 from serve.course import Course
 from serve.errors import Refusal, ServiceError
 from serve.keys import ApiKeys
+from serve.loader import Loader
 from serve.logs import event, failure
 from serve.metrics import Metrics, PrometheusMetrics
-from serve.models import Load, Models, load_reranker
+from serve.models import Load, Models
 from serve.request import RerankRequest, RerankResponse
 from serve.settings import Limits, ServeSettings
 from serve.work import too_late
@@ -29,7 +30,7 @@ class Service:
     Args:
         settings: from the environment when not given.
         metrics: Prometheus' in a registry of their own when not given.
-        load: loads a reranker; of use to tests.
+        load: loads a reranker; a `Loader` when not given.
 
     `keys` guard it, wherever requests come from; `metrics` are told of refusals made there.
     """
@@ -39,14 +40,14 @@ class Service:
         settings: ServeSettings | None = None,
         *,
         metrics: Metrics | None = None,
-        load: Load = load_reranker,
+        load: Load | None = None,
     ) -> None:
         self.settings = settings or ServeSettings()
         self.metrics = metrics or PrometheusMetrics()
         self.keys = ApiKeys(self.settings.api_keys)
         self._worker = Worker(self.metrics)
         self._admission = Admission(self.settings.limits, self._worker)
-        self._models = Models(self.settings, load)
+        self._models = Models(self.settings, load or Loader())
         self._pool = ThreadPoolExecutor(self.settings.tokenise_threads, "tokenise")
         self._course = Course(self._admission, self._models, self._worker, self._pool)
 
@@ -148,6 +149,8 @@ class Service:
             "identifiers": len(reranker.identifiers),
             "passage_tokens": settings.passage_tokens,
             "query_tokens": settings.query_tokens,
+            "absolute": settings.absolute,
+            "prior": settings.prior,
             "window_tokens": reranker.window_tokens,
             "batch_tokens": reranker.engine.batch_tokens,
             "device": str(reranker.engine.device),

@@ -81,10 +81,10 @@ def _without_strangers(run: Run, collection: Collection, *, skip: bool) -> Run:
     """
     known = {query: ids for query, ids in run.rankings.items() if query in collection.queries}
     strange = [query for query in run.rankings if query not in known]
-    _settle(strange, len(run.rankings), "queries", collection, skip=skip)
+    settle(strange, len(run.rankings), "queries", collection, skip=skip)
     lines = [id_ for ranking in known.values() for id_, _ in ranking]
     lost = [id_ for id_ in lines if id_ not in collection.passages]
-    _settle(list(dict.fromkeys(lost)), len(set(lines)), "passages", collection, skip=skip)
+    settle(list(dict.fromkeys(lost)), len(set(lines)), "passages", collection, skip=skip)
     return Run(run.name, _present(known, collection)) if lost else Run(run.name, known)
 
 
@@ -97,7 +97,12 @@ def _present(
     }
 
 
-def _settle(strange: list[str], of: int, what: str, collection: Collection, *, skip: bool) -> None:
+def settle(strange: list[str], of: int, what: str, collection: Collection, *, skip: bool) -> None:
+    """Refuse, or with `skip` warn of, ids of a run that its collection lacks.
+
+    Raises:
+        DataError: naming the first of them.
+    """
     if not strange:
         return
     named = ", ".join(map(repr, strange[:_NAMED])) + (", …" if len(strange) > _NAMED else "")

@@ -106,6 +106,11 @@ class RerankerOptions:
         _option(PROMPT, "N", "Tokens of a whole window; passages are cut to fit.", min=1),
     ] = None
 
+    prior: Annotated[
+        float | None,
+        _option(PROMPT, "W", "Weight of the first stage's order; 0 for the model alone.", min=0),
+    ] = None
+
     def reranker(self) -> "Reranker":
         """Load the model.
 

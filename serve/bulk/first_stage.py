@@ -1,18 +1,16 @@
 """The first stage: a collection and a TREC run over it, which is read a query at a time."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reranker.cli.first_stage import _settle
+from reranker.cli.first_stage import settle
 from reranker.collection import Collection, read_beir
-from reranker.errors import DataError
-from reranker.run import _lines, _ranking
+from reranker.run import stream_trec
 from serve.bulk.plan import Plan
 
 
@@ -45,29 +43,10 @@ class FirstStage:
                 the lines of a query do not stand together.
         """
         found = _Found(read_beir(self.collection, self.split))
-        for query, ids in rankings(self.run):
+        for query, ids in stream_trec(self.run):
             found.add(query, ids[: self.depth])
         found.settle(skip=self.skip_missing)
         return found.plan(shard)
-
-
-def rankings(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each query of a run with the ids of its passages, best first, as `read_trec` orders them.
-
-    One query is held at a time, so that a run may be of any size.
-
-    Raises:
-        DataError: for a line that cannot be read, or a query whose lines do not stand together.
-    """
-    seen: set[str] = set()
-    for query, lines in groupby(_lines(path), key=lambda line: line.query):
-        if query in seen:
-            raise DataError(
-                f"{path}: the lines of query {query!r} do not stand together; sort the run by its "
-                "first column, such as with sort -s -k1,1"
-            )
-        seen.add(query)
-        yield query, [id_ for id_, _ in _ranking(list(lines))]
 
 
 class _Found:
@@ -96,9 +75,9 @@ class _Found:
 
     def settle(self, *, skip: bool) -> None:
         queries = len(self._queries) + len(self._strange)
-        _settle(self._strange, queries, "queries", self._collection, skip=skip)
+        settle(self._strange, queries, "queries", self._collection, skip=skip)
         passages = len(self._places) + len(self._lost)
-        _settle(list(self._lost), passages, "passages", self._collection, skip=skip)
+        settle(list(self._lost), passages, "passages", self._collection, skip=skip)
 
     def plan(self, shard: int) -> Plan:
         passages = [self._collection.passages[id_] for id_ in self._places]

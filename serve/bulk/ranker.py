@@ -18,7 +18,6 @@ from reranker.loading import brief
 from reranker.lockstep import Job, Lockstep, run
 from reranker.ranking import Ranking
 from reranker.reranker import Reranker
-from reranker.weights_print import weights_print
 from serve.bulk.record import Record
 
 Outcome = Ranking | Exception
@@ -134,10 +133,10 @@ def _suspicious(outcome: Outcome) -> bool:
 
 def _facts(reranker: Reranker) -> dict[str, object]:
     """What ranks, as it was loaded."""
-    model = reranker.engine._model
+    engine = reranker.engine
     return {
         "name": reranker.name,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "weights": weights_print(model).hex(),
+        "dtype": str(engine.dtype).removeprefix("torch."),
+        "weights": engine.model_print.hex(),
         **asdict(reranker.settings),
     }

@@ -26,8 +26,8 @@ def save_model(folder: Path) -> Path:
     return folder
 
 
-def save_adapter(folder: Path, base: Path) -> Path:
-    """A LoRA adapter of the tiny model that changes its scores."""
+def save_adapter(folder: Path, base: Path, scale: float = 0.3) -> Path:
+    """A LoRA adapter of the tiny model that changes its scores, by its scale."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -36,7 +36,7 @@ def save_adapter(folder: Path, base: Path) -> Path:
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_B" in name:
-                weight.copy_(torch.linspace(-0.3, 0.3, weight.numel()).reshape(weight.shape))
+                weight.copy_(torch.linspace(-scale, scale, weight.numel()).reshape(weight.shape))
     adapted.save_pretrained(folder, save_embedding_layers=False)
     path = folder / "adapter_config.json"
     values = {**json.loads(path.read_text()), "base_model_name_or_path": str(base)}

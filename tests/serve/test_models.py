@@ -1,13 +1,11 @@
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from serve.errors import Refusal, ServiceError
-from serve.models import Models, load_reranker
+from serve.models import Models
 from serve.settings import ServeSettings
 from tests.serve.house import Shelf, request, run, serving, tiny_reranker
-from tests.tiny import save_tiny
 
 ADAPTERS = {"a": "1", "b": "2", "c": "3"}
 
@@ -85,14 +83,3 @@ def test_an_adapter_that_cannot_be_loaded_fails_its_requests_alone() -> None:
             assert len((await good).results) == 3
 
     run(body)
-
-
-def test_settings_make_a_passage_cache(tmp_path: Path) -> None:
-    settings = ServeSettings(
-        model=str(save_tiny(tmp_path)),
-        overrides={"layout": "blocks"},
-        cache={"memory": 1 << 20, "stored": "int8"},
-    )
-    reranker = load_reranker(settings, None)
-    assert reranker.engine.cache is not None
-    assert (reranker.engine.cache.memory, reranker.engine.cache.stored) == (1 << 20, "int8")

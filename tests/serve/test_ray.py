@@ -23,6 +23,7 @@ from tests.serve.cluster import (
     save_model,
     until,
 )
+from tests.serve.collector import collector
 from tests.serve.load import Load, documents
 
 pytest.importorskip("ray")
@@ -34,10 +35,11 @@ CLIENTS = 6
 
 @dataclass(frozen=True)
 class Running:
-    """The application as it runs, and how long its replicas took to start, in seconds."""
+    """The application as it runs, its traces, and the seconds that its replicas took to start."""
 
     address: str
     configuration: dict[str, Any]
+    traces: list[tuple[str, Any, bytes]]
     started: float
 
     @property
@@ -68,11 +70,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("models")
     base = save_model(folder / "base")
     adapter = save_adapter(folder / "adapter", base)
-    args = {"model": str(base), "adapters": {"other": str(adapter)}}
+    args = {"model": str(base), "adapters": {"other": str(adapter)}, "otel": True}
     found = configuration(args, num_replicas=2)
-    began = time.monotonic()
-    with ray_serve(found, address="local", include_dashboard=False) as address:
-        yield Running(address, found, time.monotonic() - began)
+    with collector() as (port, traces), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
+        began = time.monotonic()
+        with ray_serve(found, address="local", include_dashboard=False) as address:
+            yield Running(address, found, traces, time.monotonic() - began)
 
 
 def scores_of(response: httpx.Response) -> list[tuple[int, float]]:
@@ -120,6 +125,11 @@ def test_an_adapter_ranks_where_the_body_names_it(running: Running) -> None:
         assert running.rank(9, model="other", headers=headers).status_code == 200
     # They all went where it is held already.
     assert held() == [[], ["other"]]
+
+
+def test_replicas_export_their_traces(running: Running) -> None:
+    assert running.rank(5, headers={"x-request-id": "a-traced-one"}).status_code == 200
+    until(lambda: any(b"a-traced-one" in body for _, _, body in running.traces), 30)
 
 
 def test_limits_change_without_a_restart(running: Running) -> None:

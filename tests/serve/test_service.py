@@ -190,6 +190,8 @@ def test_info() -> None:
                 "identifiers": len(REFERENCE.identifiers),
                 "passage_tokens": 24,
                 "query_tokens": 32,
+                "absolute": False,
+                "prior": 0.0,
                 "window_tokens": 2048,
                 "batch_tokens": 300,
                 "device": "cpu",
