@@ -162,12 +162,13 @@ class Engine:
         passages = [passage for prompt in prompts for passage in prompt.passages]
         return self.cache.add(self._print, prompts[0].prefix, passages, self._read)
 
-    def _read(self, prefix: tuple[int, ...], passages: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    def _read(
+        self, prefix: tuple[int, ...], passages: Sequence[tuple[int, ...]]
+    ) -> Iterator[Tensor]:
         """Keys and values of the prefix, then of each passage; passes as long as for scoring."""
-        states = read(self._model, prefix, passages[:1])[:1]
-        for part in within(passages, len, self.batch_tokens):
-            states += read(self._model, prefix, part)[1:]
-        return states
+        for place, part in enumerate(list(within(passages, len, self.batch_tokens)) or [[]]):
+            first, *rest = read(self._model, prefix, part)
+            yield from rest if place else (first, *rest)
 
     def _score_halves(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         torch.cuda.empty_cache()

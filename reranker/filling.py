@@ -13,6 +13,11 @@ def fixed_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
     return sum(_tokens(part, query) for part in parts)
 
 
+def tail_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
+    """Tokens of a block after its passage."""
+    return sum(_tokens(part, query) for part in form.tail or ())
+
+
 def _tokens(part: Part, query: Mapping[str, TokenIds]) -> int:
     if isinstance(part, tuple):
         return len(part)

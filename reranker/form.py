@@ -49,12 +49,10 @@ class Form:
     openers: frozenset[str]
 
     @property
-    def tail(self) -> int | None:
-        """Tokens of a block after its passage; None where something else stands before it."""
+    def tail(self) -> tuple[Part, ...] | None:
+        """The parts of a block after its passage; None where something else stands before it."""
         first, *rest = self.blocks[0]
-        if kinds((first,)) != {"passage"}:
-            return None
-        return sum(len(part) if isinstance(part, tuple) else 1 for part in rest)
+        return tuple(rest) if kinds((first,)) == {"passage"} else None
 
 
 def kinds(parts: Iterable[Part]) -> set[str]:

@@ -54,7 +54,9 @@ class Kept:
         if stored not in STORED:
             raise SettingsError(f"keys and values are stored as one of {STORED}, found {stored!r}")
         if stored != "int8":
-            return cls(states.to(getattr(torch, stored)))
+            # Copied, as states are a part of a whole pass, which would be held with them.
+            dtype = getattr(torch, stored)
+            return cls(states.to(dtype, copy=True, memory_format=torch.contiguous_format))
         scales = states.abs().amax(-1, keepdim=True).float().clamp_min(1e-12) / 127
         # Rounded first, so that the states fit the scale they will be read with.
         scales = scales.to(torch.bfloat16)
@@ -76,22 +78,18 @@ class Kept:
         Raises:
             DataError: for a record that is cut, damaged or of another format.
         """
-        sum_, body = record[:_SUM], record[_SUM:]
+        sum_, body = record[:_SUM], memoryview(record)[_SUM:]
         if len(body) < _HEAD.size or _checksum(body) != sum_:
             raise DataError(f"a kept passage of {len(record)} bytes is cut or damaged")
         magic, kind, *shape = _HEAD.unpack_from(body)
         if magic != _MAGIC or kind >= len(STORED):
             raise DataError("a kept passage is of another format than this version's")
         dtype = getattr(torch, STORED[kind])
-        states = torch.frombuffer(
-            bytearray(body[_HEAD.size :]), dtype=dtype, count=math.prod(shape)
-        ).reshape(shape)
+        middle = _HEAD.size + math.prod(shape) * dtype.itemsize
+        states = _tensor(body[_HEAD.size : middle], dtype).reshape(shape)
         if dtype is not torch.int8:
             return cls(states)
-        scales = torch.frombuffer(
-            bytearray(body[_HEAD.size + states.nbytes :]), dtype=torch.bfloat16
-        )
-        return cls(states, scales.reshape(*shape[:-1], 1))
+        return cls(states, _tensor(body[middle:], torch.bfloat16).reshape(*shape[:-1], 1))
 
 
 def _raw(tensor: Tensor) -> bytes:
@@ -99,5 +97,10 @@ def _raw(tensor: Tensor) -> bytes:
     return raw
 
 
-def _checksum(body: bytes) -> bytes:
+def _tensor(raw: memoryview, dtype: torch.dtype) -> Tensor:
+    # Torch refuses an empty buffer, which a blank passage is.
+    return torch.frombuffer(bytearray(raw), dtype=dtype) if raw else torch.empty(0, dtype=dtype)
+
+
+def _checksum(body: bytes | memoryview) -> bytes:
     return blake2b(body, digest_size=_SUM).digest()

@@ -1,6 +1,6 @@
 """Layouts: what stands where in a window's prompt, as plain data.
 
-The texts hold the fields `{num}`, `{query}`, `{instruction}` (prefix and closing),
+The texts hold the fields `{num}` (prefix and closing), `{query}`, `{instruction}`, and
 `{identifier}` and `{passage}` (body). They are compiled to token ids by `reranker.form`.
 """
 
@@ -40,8 +40,8 @@ class Layout:
     def __post_init__(self) -> None:
         for part in ("system", "prefix", "prefix_reply", "closing", "answer"):
             self._check(part, _FRAME_FIELDS)
-        for part in ("body", "body_reply"):
-            self._check(part, _BODY_FIELDS)
+        self._check("body", _BODY_FIELDS | {"query", "instruction"})
+        self._check("body_reply", _BODY_FIELDS)
         if not fields_of(self.body) >= _BODY_FIELDS:
             raise SettingsError(
                 f"the body of layout {self.name!r} must hold {{identifier}} and {{passage}}, "
@@ -119,7 +119,12 @@ BLOCKS = Layout(
 
 SET = replace(BLOCKS, name="set", prefix="Query: {query}\n\n")
 
-LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX, SET, BLOCKS)}
+# Every passage is asked the query after it, as a cross-encoder is: its tokens find what they look
+# for in that passage alone, and the identifier carries what they found. The passage comes first, so
+# that what is read of it serves every query.
+CROSS = replace(BLOCKS, name="cross", body="{passage}\n{instruction}{query} [{identifier}]")
+
+LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX, SET, BLOCKS, CROSS)}
 
 
 def layout_named(name: str) -> Layout:

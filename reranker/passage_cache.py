@@ -5,7 +5,7 @@ the least recently used going first, and on disk where a folder is given.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +18,7 @@ from reranker.passage_store import PassageStore
 from reranker.settings import STORED
 
 TokenIds = tuple[int, ...]
-Read = Callable[[TokenIds, Sequence[TokenIds]], list[Tensor]]
+Read = Callable[[TokenIds, Sequence[TokenIds]], Iterable[Tensor]]
 """Reads prefix and passages; see `reranker.reading.read`."""
 
 

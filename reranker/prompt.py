@@ -16,10 +16,10 @@ class Prompt:
     `identifier_ids[i]` is the token whose logit after the last position is the score of the
     window's i-th passage; `identifiers` are their names. `cut` are the places of passages that
     lost tokens; `query_cut` says whether the query or instruction did. Blocks that are `apart`
-    read the prefix and themselves alone, and what follows reads everything. Of blocks whose
-    passage may be read once for all queries, `tail` are the last tokens, which are not the
-    passage's. `null_id` is the token of the null candidate, which stands for none of the passages:
-    where there is one, its logit is taken off every score.
+    read the prefix and themselves alone, and what follows reads everything; they stand in any
+    order. Of blocks whose passage may be read once for all queries, `tail` are the last tokens,
+    which are not the passage's. `null_id` is the token of the null candidate, which stands for
+    none of the passages: where there is one, its logit is taken off every score.
     """
 
     prefix: tuple[int, ...]

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, SettingsError, WindowTooLargeError
-from reranker.filling import filled, fixed_tokens
+from reranker.filling import filled, fixed_tokens, tail_tokens
 from reranker.form import Form, Part, compile_form, has_field, kinds
 from reranker.guard import Guard
 from reranker.identifiers import Identifiers, resolve
@@ -148,6 +148,9 @@ class Prompter:
                 form.blocks, identifiers.token_ids, passages, strict=True
             )
         ]
+        if self.layout.apart and dealt is None:
+            # One row for every order of the candidates: their scores are the same to the last bit.
+            blocks.sort()
         return Prompt(
             prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
@@ -157,19 +160,22 @@ class Prompter:
             cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
             query_cut=candidates.query.cut or candidates.instruction.cut,
             apart=self.layout.apart,
-            tail=form.tail if self.keeps else None,
+            tail=tail_tokens(form, query) if self.keeps else None,
             null_id=self.null_id,
         )
 
     @property
     def query_last(self) -> bool:
-        """Whether passages are read before the query, so that queries may share them."""
-        return not {"query", "instruction"} & kinds(self._form(1).prefix)
+        """Whether the query stands in the closing alone, so that queries may share all else."""
+        form = self._form(1)
+        return not {"query", "instruction"} & kinds((*form.prefix, *form.blocks[0]))
 
     @property
     def keeps(self) -> bool:
         """Whether what is read of a passage depends on nothing else, so that it can be kept."""
-        return self.layout.apart and self.query_last and self._form(1).tail is not None
+        form = self._form(1)
+        asked = {"query", "instruction"} & kinds(form.prefix)
+        return self.layout.apart and not asked and form.tail is not None
 
     def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
         """What follows the passages of a window of that many, for this query."""

@@ -42,13 +42,14 @@ def read(model: "PreTrainedModel", prefix: TokenIds, passages: Sequence[TokenIds
     Args:
         model: a packed model.
         prefix: token ids, at least one.
-        passages: token ids of each, at least one.
+        passages: token ids of each; there may be none.
 
     Returns:
         `(2, layers, tokens, kv_heads, head_dim)` each.
     """
     lengths = [len(prefix), *map(len, passages)]
-    levels: Levels = ((lengths[0],), tuple(lengths[1:]))
+    own = (tuple(lengths[1:]),) if passages else ()
+    levels: Levels = ((len(prefix),), *own)
     recording = Recording(PackedRows([levels]))
     tokens = [*prefix, *(token for passage in passages for token in passage)]
     _forward(model, tokens, positions(levels), recording)

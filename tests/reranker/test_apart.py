@@ -24,12 +24,12 @@ def prompter(layout: str) -> Prompter:
     return Prompter(Encoder(TOKENIZER), Settings(layout=layout), 2048)
 
 
-PROMPTERS = {layout: prompter(layout) for layout in ("suffix", "set", "blocks")}
+PROMPTERS = {layout: prompter(layout) for layout in ("suffix", "set", "blocks", "cross")}
 ENGINE = Engine(tiny_model(TOKENIZER), PROMPTERS["suffix"].identifiers.token_ids)
 
 RERANKERS = {
     layout: Reranker(Checkpoint("tiny", tiny_model(TOKENIZER), TOKENIZER, Settings(layout=layout)))
-    for layout in ("set", "blocks")
+    for layout in ("set", "blocks", "cross")
 }
 
 
@@ -47,7 +47,7 @@ orders = st.permutations(range(4)).map(list)
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.sampled_from(["set", "blocks"]), orders, orders)
+@given(st.sampled_from(["set", "blocks", "cross"]), orders, orders)
 def test_scores_do_not_depend_on_the_order(layout: str, order: list[int], dealt: list[int]) -> None:
     expected = scores(prompt(layout, "what sleeps", [0, 1, 2, 3], dealt), [0, 1, 2, 3])
     found = scores(prompt(layout, "what sleeps", order, dealt), order)
@@ -84,16 +84,27 @@ def test_only_layouts_that_read_the_query_last_let_queries_share_passages() -> N
     assert PROMPTERS["suffix"].query_last
     assert PROMPTERS["blocks"].query_last
     assert not PROMPTERS["set"].query_last
+    assert not PROMPTERS["cross"].query_last
+
+
+def test_layouts_that_ask_the_query_after_the_passage_keep_the_same_passages() -> None:
+    one, two = (prompt(name, "a query", [0, 1], [4, 5, 6, 7]) for name in ("blocks", "cross"))
+    assert PROMPTERS["cross"].keeps
+    assert not PROMPTERS["set"].keeps
+    assert (one.prefix, one.passages) == (two.prefix, two.passages)
+    other = prompt("cross", "another, longer query", [0, 1], [4, 5, 6, 7])
+    assert (two.prefix, two.passages) == (other.prefix, other.passages)
+    assert two.tail < other.tail
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.sampled_from(["set", "blocks"]), orders)
+@given(st.sampled_from(["set", "blocks", "cross"]), orders)
 def test_rankings_do_not_depend_on_the_order(layout: str, order: list[int]) -> None:
     reranker = RERANKERS[layout]
     expected = {ranked.passage: ranked.score for ranked in reranker.rank("what", PASSAGES)}
     found = reranker.rank("what", [PASSAGES[place] for place in order])
     assert [ranked.passage for ranked in found] == list(expected)
-    assert {r.passage: r.score for r in found} == pytest.approx(expected, abs=1e-5)
+    assert {ranked.passage: ranked.score for ranked in found} == expected
 
 
 def test_a_model_that_cannot_be_packed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,12 @@ def engine(cache: PassageCache) -> Engine:
     return Engine(tiny_model(TOKENIZER), PROMPTER.identifiers.token_ids, cache=cache)
 
 
-def prompt(query: str, texts: Sequence[str]):
-    candidates = PROMPTER.encode(query, [Passage(text) for text in texts])
-    return PROMPTER.prompt(candidates, range(len(texts)))
+CROSS = Prompter(Encoder(TOKENIZER), Settings(layout="cross"), 4096)
+
+
+def prompt(query: str, texts: Sequence[str], prompter: Prompter = PROMPTER):
+    candidates = prompter.encode(query, [Passage(text) for text in texts])
+    return prompter.prompt(candidates, range(len(texts)))
 
 
 EXACT = engine(PassageCache(stored="float32"))
@@ -39,9 +42,15 @@ texts = st.lists(st.text("abc def", max_size=30), min_size=1, max_size=12)
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sampled_from(["fox", "what is a long query about"]), texts)
-def test_scores_over_kept_passages_are_those_of_the_whole_row(query: str, texts: list[str]) -> None:
-    made = prompt(query, texts)
+@given(
+    st.sampled_from([PROMPTER, CROSS]),
+    st.sampled_from(["fox", "what is a long query about"]),
+    texts,
+)
+def test_scores_over_kept_passages_are_those_of_the_whole_row(
+    prompter: Prompter, query: str, texts: list[str]
+) -> None:
+    made = prompt(query, texts, prompter)
     [expected] = PLAIN.score([made])
     for _ in range(2):
         [found] = EXACT.score([made])
@@ -96,6 +105,26 @@ def test_the_least_recently_used_goes_first() -> None:
     assert asked == [(1,), (2,), (3,), (2,)]
 
 
+def test_a_prefix_that_went_before_its_passages_is_read_again() -> None:
+    made = prompt("a", ["first text", "second text"])
+    cache = PassageCache(stored="float32")
+    one = engine(cache)
+    expected = one.score([made])
+    del cache._kept[cache.key(one._print, made.prefix, made.prefix)]
+    assert one.score([made]) == expected
+    assert cache.statistics.computed == 2
+
+
+@pytest.mark.parametrize("stored", STORED)
+def test_a_passage_holds_the_memory_that_is_counted(stored: str) -> None:
+    cache = PassageCache(stored=stored)
+    engine(cache).score([prompt("a", ["first text", "a second text", "third"])])
+    read = [Kept.from_bytes(kept.to_bytes()) for kept in cache._kept.values()]
+    for kept in (*cache._kept.values(), *read):
+        tensors = [kept.states] if kept.scales is None else [kept.states, kept.scales]
+        assert sum(t.untyped_storage().nbytes() for t in tensors) == kept.nbytes
+
+
 def test_a_passage_larger_than_the_memory_is_read_each_time() -> None:
     cache = PassageCache(memory=0)
     one = engine(cache)
@@ -145,6 +174,16 @@ def _entries(folder: Path) -> int:
     cache = PassageCache(folder=folder)
     assert cache.store is not None
     return len(cache.store)
+
+
+@pytest.mark.parametrize("stored", ["float16", "int8"])
+def test_a_blank_passage_comes_back_from_disk(tmp_path: Path, stored: str) -> None:
+    pytest.importorskip("lmdb")
+    made = prompt("a", ["", "text"])
+    expected = engine(PassageCache(folder=tmp_path, stored=stored)).score([made])
+    cache = PassageCache(folder=tmp_path, stored=stored)
+    assert engine(cache).score([made]) == expected
+    assert cache.statistics.disk == 2
 
 
 def test_damaged_entries_are_computed_again(tmp_path: Path) -> None:
