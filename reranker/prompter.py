@@ -171,6 +171,11 @@ class Prompter:
         return not {"query", "instruction"} & kinds((*form.prefix, *form.blocks[0]))
 
     @property
+    def asks_after(self) -> bool:
+        """Whether every passage is asked the query after it, so that queries may share passages."""
+        return self.keeps and not self.query_last
+
+    @property
     def keeps(self) -> bool:
         """Whether what is read of a passage depends on nothing else, so that it can be kept."""
         form = self._form(1)
@@ -180,6 +185,13 @@ class Prompter:
     def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
         """What follows the passages of a window of that many, for this query."""
         return filled(self._form(passages).closing, self._query(candidates))
+
+    def tails(
+        self, candidates: Candidates, identifier_ids: Sequence[int]
+    ) -> tuple[tuple[int, ...], ...]:
+        """What follows each passage, for this query and the passages' identifiers."""
+        query, parts = self._query(candidates), self._form(1).tail or ()
+        return tuple(filled(parts, query, identifier) for identifier in identifier_ids)
 
     def uncut_tokens(self, candidates: Candidates, window: Sequence[int]) -> int:
         """Tokens of a window's prompt if it were not cut to the budget."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reranker.errors import DataError
 from reranker.passage import Passage
-from training.recipe import Dev, Recipe
+from training.ingredients import Dev
+from training.recipe import Recipe
 from training.rows import read_rows
 
 

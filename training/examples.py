@@ -7,7 +7,7 @@ import numpy as np
 
 from reranker.errors import InputError
 from reranker.prompt import Segments
-from reranker.prompter import Prompter
+from reranker.prompter import Candidates, Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
 from training.window import Sizes, Window
@@ -34,15 +34,18 @@ class Target:
 class Branch:
     """One query of an example: its tokens after the passages, its labels, maybe an answer.
 
-    `labels` has one a passage, in the prompt's order.
+    `labels` has one a passage, in the prompt's order. `tails` are what follows each passage for
+    this query, where every passage is asked it.
     """
 
     token_ids: tuple[int, ...]
     labels: tuple[float, ...]
     target: Target | None = None
+    tails: tuple[tuple[int, ...], ...] = ()
 
     def __len__(self) -> int:
-        return len(self.token_ids) + (len(self.target.token_ids) - 1 if self.target else 0)
+        answer = len(self.target.token_ids) - 1 if self.target else 0
+        return sum(map(len, self.tails)) + len(self.token_ids) + answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +125,22 @@ class Examples:
         places = range(len(row.passages))
         prompt = self.prompter.prompt(candidates, places, window.identifiers)
         identifiers = prompt.identifier_ids
-        branches = [self._branch(prompt.closing, row.labels(), identifiers)]
+        branches = [self._branch(candidates, row.labels(), identifiers)]
         for other in row.others:
-            closing = self.prompter.closing(self.prompter.encode(other.query, ()), len(places))
-            branches.append(self._branch(closing, other.relevance, identifiers))
-        return Example(prompt.shared, identifiers, tuple(branches), prompt.null_id)
+            asked = self.prompter.encode(other.query, ())
+            branches.append(self._branch(asked, other.relevance, identifiers))
+        asks = self.prompter.asks_after
+        shared = ((prompt.prefix,), prompt.passages) if asks else prompt.shared
+        return Example(shared, identifiers, tuple(branches), prompt.null_id)
 
     def _branch(
-        self, closing: tuple[int, ...], labels: tuple[float, ...], identifiers: tuple[int, ...]
+        self, asked: Candidates, labels: tuple[float, ...], identifiers: tuple[int, ...]
     ) -> Branch:
+        closing = self.prompter.closing(asked, len(labels))
         separators = self.separators
         target = None if separators is None else _target(labels, identifiers, separators)
-        return Branch(closing, labels, target)
+        tails = self.prompter.tails(asked, identifiers) if self.prompter.asks_after else ()
+        return Branch(closing, labels, target, tails)
 
 
 def _target(

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from reranker.errors import ModelError
-from reranker.levels import size
-from reranker.packed_rows import PackedRows
 from reranker.packing import pack
 from training.pack import Pack
 
@@ -80,7 +78,7 @@ def _logits(
     """The logits at `read`, `(positions, vocabulary)`."""
     options: dict[str, Any] = {
         "position_ids": pack.positions[None],
-        "packed_rows": PackedRows(pack.levels),
+        "packed_rows": pack.rows,
         "logits_to_keep": read,
         "use_cache": False,
     }
@@ -102,7 +100,7 @@ def _narrow(model: nn.Module, head: nn.Linear, identifiers: Tensor) -> dict[str,
 
 def _noise(embedded: Tensor, pack: Pack, alpha: float) -> Tensor:
     """NEFTune (arXiv 2310.05914): uniform within alpha / sqrt(tokens × width) of each example."""
-    lengths = torch.tensor([size(levels) for levels in pack.levels], device=embedded.device)
+    lengths = torch.tensor(pack.lengths, device=embedded.device)
     scale = alpha / (lengths * embedded.shape[-1]).to(embedded.dtype).sqrt()
     noise = torch.empty_like(embedded).uniform_(-1, 1)
     return noise * scale.repeat_interleave(lengths)[None, :, None]

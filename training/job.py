@@ -116,10 +116,10 @@ def examples_of(
 
 
 def _queries(recipe: Recipe, prompter: Prompter) -> int:
-    if recipe.queries > 1 and not prompter.query_last:
+    if recipe.queries > 1 and not (prompter.query_last or prompter.asks_after):
         raise SettingsError(
             f"queries: {recipe.queries} share their passages, but layout {prompter.layout.name!r} "
-            "reads the query before them; set queries: 1, or a layout that reads it last (suffix)"
+            "reads the query before them; set queries: 1, or a layout that reads it after (suffix)"
         )
     return recipe.queries
 

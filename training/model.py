@@ -13,8 +13,9 @@ from reranker.errors import SettingsError
 from reranker.loading import loading
 from training.errors import TrainingError
 from training.forward import all_logits, identifier_logits, pack_attention
+from training.ingredients import Lora
 from training.pack import Pack
-from training.recipe import Lora, Recipe
+from training.recipe import Recipe
 
 if TYPE_CHECKING:
     from peft import PeftModel

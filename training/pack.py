@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reranker.levels import Levels, plain, positions
+from reranker.levels import Levels, plain, positions, size
+from reranker.packed_rows import PackedRows
 from reranker.prompt import Segments
 from training.examples import Branch, Example
+from training.tree import Tree, TreeRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Pack:
 
     Args:
         tokens: `(tokens,)`, all examples' ids; `positions` `(tokens,)` begin at 0 with each.
-        levels: the structure of each example, see `reranker.levels`.
+        rows: the structure of all examples: which tokens see which.
         read: `(queries,)`, the place of the last token of each query's prompt.
         identifiers: `(identifiers,)`, every identifier's token id, once.
         columns: `(queries, passages)`, where in `identifiers` each passage's stands; padded with 0.
@@ -49,7 +51,7 @@ class Pack:
 
     tokens: Tensor
     positions: Tensor
-    levels: tuple[Levels, ...]
+    rows: PackedRows | TreeRows
     read: Tensor
     identifiers: Tensor
     columns: Tensor
@@ -61,6 +63,13 @@ class Pack:
     def __len__(self) -> int:
         return len(self.read)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each example."""
+        if isinstance(self.rows, TreeRows):
+            return [tree.size for tree in self.rows.trees]
+        return [size(levels) for levels in self.rows.levels]
+
     def to(self, device: Any, **options: Any) -> "Pack":
         """The same on another device."""
         return Pack(*_moved(self, device, options))
@@ -68,7 +77,7 @@ class Pack:
 
 def packed(examples: Sequence[Example]) -> Pack:
     """One pack of all these examples."""
-    levels = tuple(map(_levels, examples))
+    rows = _rows(examples)
     branches = [(example, branch) for example in examples for branch in example.branches]
     null_id = examples[0].null_id
     read_ids = [id_ for example in examples for id_ in example.identifier_ids]
@@ -77,8 +86,8 @@ def packed(examples: Sequence[Example]) -> Pack:
     read = torch.tensor(list(_read(examples)))
     return Pack(
         tokens=torch.tensor([token for example in examples for token in _tokens(example)]),
-        positions=torch.tensor([place for row in levels for place in positions(row)]),
-        levels=levels,
+        positions=torch.tensor([place for places in _positions(rows) for place in places]),
+        rows=rows,
         read=read,
         identifiers=torch.tensor(table),
         columns=_padded([[places[id_] for id_ in e.identifier_ids] for e, _ in branches]),
@@ -87,6 +96,32 @@ def packed(examples: Sequence[Example]) -> Pack:
         null=None if null_id is None else places[null_id],
         answers=_answers([branch for _, branch in branches], read),
     )
+
+
+def _rows(examples: Sequence[Example]) -> PackedRows | TreeRows:
+    if any(branch.tails for example in examples for branch in example.branches):
+        return TreeRows([_tree(example) for example in examples])
+    return PackedRows([_levels(example) for example in examples])
+
+
+def _positions(rows: PackedRows | TreeRows) -> Iterator[list[int]]:
+    if isinstance(rows, TreeRows):
+        return (tree.positions() for tree in rows.trees)
+    return map(positions, rows.levels)
+
+
+def _tree(example: Example) -> Tree:
+    """Prefix and passages; then every branch's tails, each behind its passage, and its closing."""
+    [prefix], passages = example.shared
+    lengths = [len(prefix), *map(len, passages)]
+    sees: list[tuple[int, ...]] = [(), *((0,) for _ in passages)]
+    first = tuple(range(len(lengths)))
+    for branch in example.branches:
+        tails = tuple(range(len(lengths), len(lengths) + len(passages)))
+        sees += [(0, place) for place in first[1:]]
+        sees.append((*first, *tails))
+        lengths += [*map(len, branch.tails), len(branch) - sum(map(len, branch.tails))]
+    return Tree(tuple(lengths), tuple(sees))
 
 
 def _levels(example: Example) -> Levels:
@@ -100,6 +135,7 @@ def _levels(example: Example) -> Levels:
 def _tokens(example: Example) -> Iterator[int]:
     yield from _flat(example.shared)
     for branch in example.branches:
+        yield from (token for tail in branch.tails for token in tail)
         yield from branch.token_ids
         # Nothing is read after the answer's last token.
         yield from branch.target.token_ids[:-1] if branch.target else ()
@@ -111,7 +147,7 @@ def _read(examples: Sequence[Example]) -> Iterator[int]:
     for example in examples:
         start += sum(1 for _ in _flat(example.shared))
         for branch in example.branches:
-            yield start + len(branch.token_ids) - 1
+            yield start + sum(map(len, branch.tails)) + len(branch.token_ids) - 1
             start += len(branch)
 
 

@@ -10,95 +10,12 @@ import yaml
 from reranker.errors import SettingsError
 from reranker.settings import Settings
 from training.fields import build
+from training.ingredients import Data, Dev, Lengths, Lora, check_least
 from training.objectives import Objective
 from training.window import Sizes
 
 FILE_NAME = "recipe.yaml"
 SCHEDULES = ("constant", "constant_with_warmup", "cosine", "linear")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """Rows to train on: a file of them, or a collection's judgments with random negatives.
-
-    `weight` is their share of the windows, as in `training.mixture.Source`. A collection gives a
-    row for every query of a split, of at most `passages` passages.
-    """
-
-    path: str | None = None
-    collection: str | None = None
-    split: str | None = None
-    passages: int = 20
-    weight: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.path is None) == (self.collection is None):
-            raise SettingsError("an item of data needs either 'path' or 'collection'")
-        _check_least(2, passages=self.passages)
-
-    @property
-    def name(self) -> str:
-        """The path, or the collection and its split."""
-        return self.path or f"{self.collection}/{self.split or 'test'}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dev:
-    """What a run is judged by: a file of rows, or a collection and a first stage over it.
-
-    `first_stage` is as in `data.first_stage.retrieve`. At most `queries` queries are ranked, and
-    `depth` candidates of each.
-    """
-
-    name: str
-    rows: str | None = None
-    collection: str | None = None
-    split: str | None = None
-    first_stage: str = "bm25"
-    depth: int = 20
-    queries: int | None = None
-
-    def __post_init__(self) -> None:
-        if (self.rows is None) == (self.collection is None):
-            raise SettingsError(f"dev set {self.name!r} needs either 'rows' or 'collection'")
-        _check_least(2, depth=self.depth)
-        _check_least(1, queries=self.queries or 1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lora:
-    """LoRA (arXiv 2106.09685); `targets` are module names, or "all-linear".
-
-    `start` is the folder of an adapter of the same rank and targets to go on from.
-    """
-
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
-    targets: str | tuple[str, ...] = "all-linear"
-    start: str | None = None
-
-    def __post_init__(self) -> None:
-        _check_least(1, rank=self.rank)
-        if not (0 <= self.dropout < 1 and self.alpha > 0):
-            raise SettingsError(f"lora needs 0 <= dropout < 1 and alpha > 0, found {self}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """Where passages are cut, in tokens: drawn as `Sizes` are, with a growing most."""
-
-    least: int = 128
-    most: int = 128
-    growth: int = 0
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.least <= self.most or self.growth < 0:
-            raise SettingsError(f"lengths need 2 <= least <= most and growth >= 0, found {self}")
-
-    def sizes(self) -> Sizes:
-        """What draws them."""
-        return Sizes(self.least, self.most, self.growth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,16 +74,16 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.data:
             raise SettingsError("data must name at least one file of rows or collection")
-        _check_least(0, warmup=self.warmup, seed=self.seed, workers=self.workers)
-        _check_least(
+        check_least(0, warmup=self.warmup, seed=self.seed, workers=self.workers)
+        check_least(
             1,
             queries=self.queries,
             steps=self.steps,
             batch=self.batch,
             pass_tokens=self.pass_tokens,
         )
-        _check_least(1, log_every=self.log_every, save_every=self.save_every)
-        _check_least(1, evaluate_every=self.evaluate_every)
+        check_least(1, log_every=self.log_every, save_every=self.save_every)
+        check_least(1, evaluate_every=self.evaluate_every)
         for name in ("neftune", "weight_decay", "clip", "absolute"):
             if not 0 <= getattr(self, name) < 1e30:
                 raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
@@ -259,9 +176,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _check_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise SettingsError(f"{name} must be at least {least}, found {value}")

@@ -9,8 +9,9 @@ import numpy as np
 
 from reranker.collection import Collection
 from reranker.errors import DataError
+from training.ingredients import Data
 from training.mixture import Source
-from training.recipe import Data, Recipe
+from training.recipe import Recipe
 from training.row import Row
 from training.skips import RowError
 

@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +138,21 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
 
     def _pass(self, model: nn.Module, pack: Pack, share: float) -> Tensor:
         try:
-            loss: Tensor = super().training_step(model, {"pack": pack, "share": share})
+            with self._uncast():
+                loss: Tensor = super().training_step(model, {"pack": pack, "share": share})
         except torch.cuda.OutOfMemoryError as error:
             raise TrainingError(
                 f"a pass of {len(pack.tokens)} tokens does not fit into the device's memory; "
                 "lower pass_tokens, or set gradient_checkpointing: true"
             ) from error
         return loss
+
+    def _uncast(self) -> AbstractContextManager[None]:
+        """Without PEFT's copies of LoRA's inputs in single precision, which autocast undoes."""
+        from peft.helpers import disable_input_dtype_casting
+
+        adapted, casts = self.model.adapted, self.args.bf16 or self.args.fp16
+        return disable_input_dtype_casting(adapted) if adapted and casts else nullcontext()
 
     def _keep(self) -> None:
         if self.args.should_save:
