@@ -92,7 +92,7 @@ def absolute(
     reranker = Reranker(None if model == DEFAULT else model, dtype=dtype, prior=0)
     if not reranker.settings.absolute:
         raise InputError(
-            f"{model} was not trained for absolute scores; train one with absolute: 0.2 in the recipe"
+            f"{model} was not trained for absolute scores; its recipe needs a weight: absolute: 0.2"
         )
     found = []
     for one in collection:
