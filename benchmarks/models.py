@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,25 +25,42 @@ def measured_rerankers(
     *,
     dtype: str | None = None,
     device: str | None = None,
+    memory: int = 0,
+    stored: Sequence[str] = (),
 ) -> list[MeasuredReranker]:
-    """Each model under each strategy; a model is loaded once.
+    """Each model under each strategy; a model is loaded once for each way to keep passages.
 
-    "default" is the embedded model with its adapter; no strategy is the checkpoint's own.
-    `overrides` are settings put in place of the checkpoints'.
+    Args:
+        models: names; "default" is the embedded model with its adapter.
+        strategies: the checkpoint's own where there are none.
+        overrides: settings in place of the checkpoints'.
+        dtype, device: as for `reranker.load`.
+        memory: bytes of each passage cache.
+        stored: how passages are kept, for layout `blocks`; none are where this is empty.
+
+    Raises:
+        SettingsError: for a layout whose passages cannot be kept.
     """
     found: list[MeasuredReranker] = []
-    for name in models:
+    for name, kept in product(models, stored or (None,)):
         from reranker import Reranker, load
+        from reranker.passage_cache import PassageCache
 
         checkpoint = load(None if name == DEFAULT else name, dtype=dtype, device=device)
-        told = {"model": checkpoint.name, **_weights(checkpoint)}
-        base = Reranker(checkpoint, **overrides)  # type: ignore[arg-type]
+        told = {"model": checkpoint.name, **weights(checkpoint)}
+        cache = None if kept is None else PassageCache(memory, stored=kept)
+        base = Reranker(checkpoint, cache=cache, **overrides)  # type: ignore[arg-type]
         for strategy in strategies or (base.settings.strategy,):
-            label = Path(name).name + (f" {strategy}" if len(strategies) > 1 else "")
+            label = _label(name, len(strategies) > 1 and strategy, len(stored) > 1 and kept)
             reranker = base.with_settings(strategy=strategy)
-            settings = {**told, **_plain(reranker.settings)}
+            # What is kept in a smaller type gives other scores.
+            settings = {**told, **_plain(reranker.settings), **({"stored": kept} if kept else {})}
             found.append(MeasuredReranker(label, settings, reranker))
     return found
+
+
+def _label(name: str, *more: object) -> str:
+    return " ".join([Path(name).name, *(str(word) for word in more if word)])
 
 
 def _plain(settings: Settings) -> dict[str, object]:
@@ -52,7 +70,7 @@ def _plain(settings: Settings) -> dict[str, object]:
     return found | ({"template": digest(template)} if template else {})
 
 
-def _weights(checkpoint: "Checkpoint") -> dict[str, object]:
+def weights(checkpoint: "Checkpoint") -> dict[str, object]:
     """Type, device and a fingerprint of the weights: a checkpoint trained anew is another one."""
     parameters = list(checkpoint.model.named_parameters())
     first = parameters[0][1]

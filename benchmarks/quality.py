@@ -25,6 +25,7 @@ from benchmarks.tables import interval, markdown
 from reranker.cli.terminal import run_app
 from reranker.errors import InputError
 from reranker.files import write_atomically
+from reranker.settings import STORED
 
 RESULTS = Path("benchmarks/results")
 
@@ -51,6 +52,14 @@ def quality(
     ] = None,
     setting: Annotated[
         list[str] | None, typer.Option(help="A setting to override, NAME=VALUE, e.g. window=10.")
+    ] = None,
+    cache: Annotated[
+        float | None,
+        typer.Option(metavar="GIB", help="Memory to keep passages in, for layout blocks.", min=0),
+    ] = None,
+    stored: Annotated[
+        list[str] | None,
+        typer.Option(help=f"How they are kept, {', '.join(STORED)}; repeatable. [float16]"),
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
@@ -90,7 +99,13 @@ def quality(
     from benchmarks.models import measured_rerankers
 
     rerankers = measured_rerankers(
-        model or [], strategy or [], parse_settings(setting or []), dtype=dtype, device=device
+        model or [],
+        strategy or [],
+        parse_settings(setting or []),
+        dtype=dtype,
+        device=device,
+        memory=int((cache or 0) * 2**30),
+        stored=kept_as(cache, stored or []),
     )
     try:
         experiments = [
@@ -150,6 +165,20 @@ def _value(text: str) -> object:
         except ValueError:
             continue
     return text
+
+
+def kept_as(cache: float | None, stored: Sequence[str]) -> Sequence[str]:
+    """How passages are kept; not at all without a cache.
+
+    Raises:
+        InputError: for a way to keep passages, and no memory to keep them in.
+    """
+    if stored and cache is None:
+        raise InputError(
+            f"--stored {' '.join(stored)} says how passages are kept, and nothing keeps them; give "
+            "them memory with --cache GIB"
+        )
+    return stored or ([] if cache is None else ["float16"])
 
 
 def write(report: Report, folder: Path, *, plots: bool = True) -> None:

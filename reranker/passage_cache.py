@@ -20,6 +20,8 @@ from reranker.settings import STORED
 TokenIds = tuple[int, ...]
 Read = Callable[[TokenIds, Sequence[TokenIds]], Iterable[Tensor]]
 """Reads prefix and passages; see `reranker.reading.read`."""
+OBJECTS = 2560
+"""Bytes of the objects around a passage's keys and values, as measured; of short ones, the most."""
 
 
 @dataclass(slots=True)
@@ -143,12 +145,12 @@ class PassageCache:
 
     def _remember(self, kept: dict[bytes, Kept]) -> None:
         for key, passage in kept.items():
-            if key not in self._kept and passage.nbytes <= self.memory:
+            if key not in self._kept and _size(passage) <= self.memory:
                 self._kept[key] = passage
-                self._bytes += passage.nbytes
+                self._bytes += _size(passage)
         while self._bytes > self.memory:
             _, dropped = self._kept.popitem(last=False)
-            self._bytes -= dropped.nbytes
+            self._bytes -= _size(dropped)
 
     def _count(
         self, keys: Sequence[bytes], texts: Sequence[TokenIds], missing: dict[bytes, TokenIds]
@@ -157,3 +159,7 @@ class PassageCache:
         self.statistics.tokens_saved += sum(
             len(text) for key, text in zip(keys, texts, strict=True) if key not in missing
         )
+
+
+def _size(kept: Kept) -> int:
+    return kept.nbytes + OBJECTS

@@ -9,13 +9,13 @@ import pytest
 from benchmarks.experiment import Plan, RunFile, conduct, sampled
 from benchmarks.metrics import MRR, NDCG
 from benchmarks.published import check
-from benchmarks.quality import main, parse_run, parse_settings, write
+from benchmarks.quality import kept_as, main, parse_run, parse_settings, write
 from benchmarks.report import Report
 from benchmarks.reranking import MeasuredReranker
 from benchmarks.tables import markdown, p_value, table
 from reranker.bm25 import BM25
 from reranker.collection import Collection
-from reranker.errors import DataError, InputError
+from reranker.errors import DataError, InputError, SettingsError
 from reranker.run import Run, read_trec, write_trec
 from tests.benchmarks.conftest import FakeRanker, PlaceRanker
 
@@ -200,6 +200,46 @@ def test_the_models_of_this_project_are_measured(
     assert (sliding.cost.windows, full.cost.windows) == (2, 1)
     other = measured_rerankers([str(save_tiny(tmp_path / "two", seed=1))], [], settings)
     assert other[0].settings["weights"] != full.settings["weights"]
+
+
+def test_passages_are_kept_where_the_layout_allows_it(
+    tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.models import measured_rerankers
+    from tests.tiny import save_tiny
+
+    monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: numbers)
+    first = tmp_path / "first.trec"
+    write_trec(Run("tag", dict.fromkeys(numbers.queries, RANKING)), first)
+    folder = str(save_tiny(tmp_path / "tiny"))
+    settings = {"layout": "blocks", "strategy": "full"}
+    kept = measured_rerankers([folder], [], settings, memory=2**20, stored=["float32", "int8"])
+    rerankers = [*kept, *measured_rerankers([folder], [], settings)]
+    experiment = conduct(Plan(tmp_path, work=tmp_path / "w"), "numbers", str(first), [], rerankers)
+    assert [row.label for row in experiment.rows[1:]] == ["tiny float32", "tiny int8", "tiny"]
+    assert [row.settings.get("stored") for row in experiment.rows[1:]] == ["float32", "int8", None]
+    exact, _, none = (read_trec(path) for path in _runs(tmp_path))
+    assert exact.rankings.keys() == none.rankings.keys()
+    assert all(exact.ids(query) == none.ids(query) for query in exact.rankings)
+    # Scores of another type are other scores: each has a file of its own.
+    assert len(list((tmp_path / "w").iterdir())) == 3
+    with pytest.raises(SettingsError, match="layout='blocks'"):
+        measured_rerankers([folder], [], {"layout": "set"}, memory=2**20, stored=["int8"])
+
+
+def _runs(folder: Path) -> list[Path]:
+    return [
+        folder / "runs" / f"numbers.first.tiny{ending}.trec.gz"
+        for ending in ("-float32", "-int8", "")
+    ]
+
+
+def test_what_is_kept_needs_memory() -> None:
+    assert kept_as(None, []) == []
+    assert kept_as(2.0, []) == ["float16"]
+    assert kept_as(0.0, ["int8", "float32"]) == ["int8", "float32"]
+    with pytest.raises(InputError, match="--cache GIB"):
+        kept_as(None, ["int8"])
 
 
 def test_published_figures_come_out_again(shared: Path) -> None:

@@ -1,6 +1,12 @@
 """`reranker index`: passages kept ahead of any query."""
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +14,7 @@ from typer.testing import CliRunner
 
 from reranker.cli.app import app
 from reranker.errors import SettingsError
+from reranker.passage_store import PassageStore
 from tests.tiny import save_tiny
 
 pytest.importorskip("lmdb")
@@ -53,3 +60,58 @@ def test_it_needs_a_folder_and_a_layout_that_keeps(folder: Path) -> None:
     result = CliRunner().invoke(app, ["index", str(folder), *options])
     assert result.exit_code != 0
     assert "layout='blocks'" in (result.output + str(result.exception))
+
+
+# The indexer, telling each batch as soon as it is written.
+INDEXER = """
+import sys
+from reranker import Reranker
+from reranker.cli.app import app
+
+keep = Reranker.keep
+
+
+def told(self, passages):
+    found = keep(self, passages)
+    print(found, flush=True)
+    return found
+
+
+Reranker.keep = told
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no such signal here")
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_anywhere_it_loses_the_batch_in_flight_alone(tmp_path: Path, seed: int) -> None:
+    rows = [{"_id": f"p{n}", "text": f"passage {n} of many"} for n in range(1280)]
+    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "what"}))
+    model = ["--model", str(save_tiny(tmp_path / "tiny")), "--layout", "blocks"]
+    command = ["index", str(tmp_path), *model, "--cache", str(tmp_path / "kept")]
+    finished = _killed([sys.executable, "-c", INDEXER, *command], random.Random(seed))
+    assert 0 < finished < 1280, "it was killed in the middle"
+    store = PassageStore(tmp_path / "kept", budget=1 << 30)
+    # The prefix is an entry too.
+    assert finished <= len(store) - 1 <= finished + 64
+    keys = list(store._env.begin().cursor().iternext(values=False))
+    assert store.get(keys)[1] == 0
+    before = len(store) - 1
+    resumed = CliRunner().invoke(app, command)
+    assert f"1,280 passages, {1280 - before:,} of them new" in resumed.output
+    assert len(store) - 1 == 1280
+
+
+def _killed(command: list[str], draw: random.Random) -> int:
+    """Start a command, kill it at a random moment; the sum of the numbers that it printed."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(draw.randint(1, 8))]
+        time.sleep(draw.uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    return sum(int(line) for line in lines if line.endswith("\n"))

@@ -14,7 +14,7 @@ from reranker.engine import Engine
 from reranker.errors import DataError, EngineError, SettingsError
 from reranker.kept import Kept
 from reranker.passage import Passage
-from reranker.passage_cache import PassageCache
+from reranker.passage_cache import OBJECTS, PassageCache
 from reranker.prompter import Prompter
 from reranker.settings import STORED, Settings
 from reranker.weights_print import weights_print
@@ -92,7 +92,7 @@ def test_only_tails_and_closing_pass_through_the_model(monkeypatch: pytest.Monke
 
 def test_the_least_recently_used_goes_first() -> None:
     kept = {name: Kept(torch.zeros(2, 1, 10, 1, 10)) for name in "abc"}
-    cache = PassageCache(memory=2 * kept["a"].nbytes, stored="float32")
+    cache = PassageCache(memory=2 * kept["a"].nbytes + 3 * OBJECTS, stored="float32")
 
     def read(prefix: Sequence[int], passages: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         asked.extend(passages)

@@ -1,0 +1,69 @@
+"""Milliseconds by the number of passages, and by their length, as one plot."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.blocks_entrants import ENTRANTS, Cell
+from benchmarks.blocks_report import PLOT, BlocksReport, milliseconds
+from benchmarks.plots import COLOURS
+from reranker.errors import MissingExtraError
+
+
+def plot(report: BlocksReport, folder: Path) -> None:
+    """Draw the curves over passages and over length, each where most cells are.
+
+    Raises:
+        MissingExtraError: where matplotlib is not installed.
+    """
+    figure, (left, right) = _figure()
+    tokens = _commonest([cell.tokens for cell in report.cells])
+    passages = _commonest([cell.passages for cell in report.cells])
+    _curves(left, report, lambda cell: cell.passages if cell.tokens == tokens else None)
+    _curves(right, report, lambda cell: cell.tokens if cell.passages == passages else None)
+    left.set(xlabel=f"passages of {tokens} tokens", ylabel="milliseconds a query", xscale="log")
+    right.set(xlabel=f"tokens each of {passages:,} passages")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    _save(figure, folder / PLOT)
+
+
+def _commonest(values: Sequence[int]) -> int:
+    """The value of most cells; the largest of several."""
+    return max(values, key=lambda value: (values.count(value), value))
+
+
+def _curves(axes: Any, report: BlocksReport, place: Callable[[Cell], int | None]) -> None:
+    for entrant, colour in zip(ENTRANTS, COLOURS, strict=False):
+        points = [
+            (at, ms)
+            for cell, rounds in report.cells.items()
+            if (at := place(cell)) and (ms := milliseconds(rounds, entrant)) is not None
+        ]
+        if points:
+            axes.plot(*zip(*sorted(points), strict=True), marker="o", color=colour, label=entrant)
+
+
+def _figure() -> tuple[Any, Any]:
+    """Two axes with one logarithmic scale of times."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "eval", "plotting") from error
+    figure = Figure(figsize=(11.0, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for one in axes:
+        one.set_yscale("log")
+        one.grid(alpha=0.3)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Write a PNG whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        temporary = Path(folder) / path.name
+        figure.savefig(temporary, dpi=150, metadata={"Software": None})
+        temporary.replace(path)
