@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,18 +10,29 @@ from dataclasses import dataclass
 from serve.answer import too_long
 from serve.errors import Refusal, ServiceError
 from serve.prepared import Prepared
-from serve.request import RerankRequest
+from serve.request import Priority, RerankRequest
 from serve.settings import Limits
 from serve.worker import Worker
 
 _CHARACTERS_A_TOKEN = 4
+# How many times as long as reading it takes a request can wait for shorter ones that came later.
+_WAITS = 5.0
 
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """A request that was taken in, and the tokens it is expected to add to the queue."""
+    """A request that was taken in.
 
+    Args:
+        arrived, deadline: in seconds of `time.monotonic`.
+        tokens: that it is expected to add to the queue.
+        priority: its place there; see `Job`.
+    """
+
+    arrived: float
+    deadline: float
     tokens: int
+    priority: float = math.inf
 
 
 class Admission:
@@ -56,12 +68,15 @@ class Admission:
         return self._empty.is_set()
 
     @contextmanager
-    def taken(self, request: RerankRequest, passage_tokens: int) -> Iterator[Ticket]:
+    def taken(
+        self, request: RerankRequest, passage_tokens: int, deadline: float = math.inf
+    ) -> Iterator[Ticket]:
         """Take a request in for as long as the block runs.
 
         Args:
             request: not tokenised yet, so that its cost is a guess.
             passage_tokens: the most tokens that are read of a passage.
+            deadline: when no answer is wanted any longer, in seconds of `time.monotonic`.
 
         Raises:
             ServiceError: NOT_READY, UNPROCESSABLE or QUEUE_FULL.
@@ -70,8 +85,9 @@ class Admission:
         _check_fields(request)
         self._check_documents(len(request.passages))
         lengths = (len(passage.text) // _CHARACTERS_A_TOKEN for passage in request.passages)
-        ticket = Ticket(sum(min(length, passage_tokens) for length in lengths))
-        self._check_room(ticket.tokens)
+        tokens = sum(min(length, passage_tokens) for length in lengths)
+        ticket = Ticket(time.monotonic(), deadline, tokens)
+        self._place(ticket, request, tokens)
         self._tickets.add(ticket)
         self._empty.clear()
         try:
@@ -92,7 +108,7 @@ class Admission:
             _check_uncut(request, prepared)
         # From here on the queue counts its tokens.
         ticket.tokens = 0
-        self._check_room(prepared.tokens)
+        self._place(ticket, request, prepared.tokens)
 
     def _check_ready(self) -> None:
         if self._draining:
@@ -122,20 +138,39 @@ class Admission:
                 f"{self.limits.max_request_tokens}; send fewer documents, or have them cut shorter",
             )
 
-    def _check_room(self, tokens: int) -> None:
-        _, queued = self._worker.queue.depth()
-        queued += sum(ticket.tokens for ticket in self._tickets)
-        seconds = self._worker.rate.seconds(queued)
+    def _place(self, ticket: Ticket, request: RerankRequest, tokens: int) -> None:
+        """Give a request of so many tokens its place in the queue, if there is room for it."""
+        ticket.priority = self._priority(request, ticket.arrived, tokens)
+        queued, ahead = self._waiting(math.inf), self._waiting(ticket.priority)
         full = queued + tokens > self.limits.max_queued_tokens
-        slow = seconds is not None and seconds > self.limits.max_queued_s
+        slow = self._seconds(ahead) > self.limits.max_queued_s
+        late = time.monotonic() + self._seconds(ahead + tokens) > ticket.deadline
         # Whatever may be asked for is taken in by an empty queue.
-        if queued and (full or slow):
+        if queued and (full or slow or late):
+            waiting = queued if full else ahead
             raise ServiceError(
                 Refusal.QUEUE_FULL,
-                f"{queued} tokens wait to be read, and no more are taken in; come again when "
+                f"{waiting} tokens wait to be read, and no more are taken in; come again when "
                 "they have been",
-                retry_after=max(1.0, seconds or 0.0),
+                retry_after=max(1.0, self._seconds(waiting)),
             )
+
+    def _priority(self, request: RerankRequest, arrived: float, tokens: int) -> float:
+        """The oldest goes first; what takes long, and bulk, as if it had come later.
+
+        So a short request overtakes a long one, which it delays little, and none for ever.
+        """
+        bulk = request.priority is Priority.BULK
+        return arrived + _WAITS * self._seconds(tokens) + (self.limits.ageing_s if bulk else 0.0)
+
+    def _waiting(self, before: float) -> int:
+        """Tokens that wait to be read, of requests of that priority or before it."""
+        _, queued = self._worker.queue.depth(before)
+        return queued + sum(each.tokens for each in self._tickets if each.priority <= before)
+
+    def _seconds(self, tokens: int) -> float:
+        """How long so many tokens take; no time before anything was measured."""
+        return self._worker.rate.seconds(tokens) or 0.0
 
 
 def _check_fields(request: RerankRequest) -> None:

@@ -9,7 +9,7 @@ from serve.admission import Admission
 from serve.answer import answer
 from serve.models import Models
 from serve.prepared import prepare
-from serve.request import Priority, RerankRequest, RerankResponse
+from serve.request import RerankRequest, RerankResponse
 from serve.work import Work
 from serve.worker import Worker
 
@@ -43,7 +43,7 @@ class Course:
         """
         started = time.monotonic()
         limit = self._models.default.settings.passage_tokens
-        with self._admission.taken(request, limit) as ticket:
+        with self._admission.taken(request, limit, deadline) as ticket:
             model = self._models.resolve(request.model)
             reranker = await self._reranker(model)
             loaded = time.monotonic()
@@ -51,8 +51,7 @@ class Course:
             prepared = await loop.run_in_executor(self._threads, prepare, reranker, request)
             tokenised = time.monotonic()
             self._admission.queue(ticket, request, prepared)
-            priority = self._priority(request, started)
-            work = Work.of(reranker, prepared, priority=priority, deadline=deadline)
+            work = Work.of(reranker, prepared, priority=ticket.priority, deadline=deadline)
             self._worker.submit(work)
             await asyncio.wrap_future(work.done)
             read = time.monotonic()
@@ -68,11 +67,6 @@ class Course:
         if found := self._models.loaded(model):
             return found
         return await asyncio.wrap_future(self._worker.run(lambda: self._models.load(model)))
-
-    def _priority(self, request: RerankRequest, arrived: float) -> float:
-        """The oldest goes first, and bulk as if it had come later by what it can wait."""
-        bulk = request.priority is Priority.BULK
-        return arrived + (self._admission.limits.ageing_s if bulk else 0.0)
 
 
 def _milliseconds(**seconds: float) -> dict[str, float]:

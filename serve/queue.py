@@ -6,6 +6,7 @@ most urgent goes next. Within a lane the most urgent window is always in the pas
 still fits goes with it.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from reranker.strategies import Scores
 from serve.work import Work
 
 Read = Callable[[Engine, Sequence[Prompt]], Sequence[Scores]]
+Budget = Callable[[Engine], int]
 
 
 class WindowQueue:
@@ -26,10 +28,11 @@ class WindowQueue:
 
     Args:
         read: reads one pass of prompts with an engine.
+        budget: the most tokens of an engine's next pass; the engine's own when not given.
     """
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, read: Read, budget: Budget = lambda engine: engine.batch_tokens) -> None:
+        self._read, self._budget = read, budget
         self._lock = Lock()
         self._unsettled: set[Work] = set()
         self._arrivals: deque[Work] = deque()
@@ -46,9 +49,9 @@ class WindowQueue:
         if closed is not None:
             work.settle(closed)
 
-    def depth(self) -> tuple[int, int]:
-        """Windows and tokens that are still to be read."""
-        left = [work.left for work in self._live()]
+    def depth(self, before: float = math.inf) -> tuple[int, int]:
+        """Windows and tokens that are still to be read, of work of that priority or before it."""
+        left = [work.left for work in self._live() if work.job.priority <= before]
         return sum(windows for windows, _ in left), sum(tokens for _, tokens in left)
 
     def step(self) -> bool:
@@ -84,7 +87,7 @@ class WindowQueue:
         while self._arrivals:
             work = self._arrivals.popleft()
             if work.engine not in self._lanes:
-                self._lanes[work.engine] = _Lane(work.engine, self._read)
+                self._lanes[work.engine] = _Lane(work.engine, self._read, self._budget)
             self._lanes[work.engine].add(work)
 
     def _live(self) -> set[Work]:
@@ -97,8 +100,8 @@ class WindowQueue:
 class _Lane:
     """The work of one engine, in lockstep."""
 
-    def __init__(self, engine: Engine, read: Read) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, read: Read, budget: Budget) -> None:
+        self.engine, self._budget = engine, budget
         self.works: dict[Job, Work] = {}
         self._lockstep = Lockstep(partial(read, engine), engine.batch_tokens)
 
@@ -124,8 +127,7 @@ class _Lane:
 
         An error that no job can be blamed for ends them all.
         """
-        # An engine that ran out of memory has lowered its budget.
-        self._lockstep.batch_tokens = self.engine.batch_tokens
+        self._lockstep.batch_tokens = self._budget(self.engine)
         before = {job: job.tokens_read for job in self.works}
         started = time.monotonic()
         try:

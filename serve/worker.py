@@ -4,6 +4,7 @@ It goes on whatever happens in it, and shows by a heartbeat that it does.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from serve.work import Work
 _Result = TypeVar("_Result")
 _IDLE_SECONDS = 0.5
 _CALL_SECONDS = 1800.0
+# What comes while a pass is read waits for its end: slow processors get short passes.
+_PASS_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ class Worker:
     """
 
     def __init__(self, metrics: Metrics) -> None:
-        self.queue = WindowQueue(self._read)
+        self.queue = WindowQueue(self._read, self._budget)
         self.rate = Rate()
         self._metrics = metrics
         self._calls: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
@@ -120,10 +123,17 @@ class Worker:
     def _read(self, engine: Engine, prompts: Sequence[Prompt]) -> Sequence[Scores]:
         self._beat = started = time.monotonic()
         logits = engine.score(prompts)
-        tokens = sum(map(len, prompts))
+        tokens, budget = sum(map(len, prompts)), self._budget(engine)
         self.rate.add(tokens, time.monotonic() - started)
-        self._metrics.passed(len(prompts), tokens, engine.batch_tokens)
+        self._metrics.passed(len(prompts), tokens, budget)
         return logits
+
+    def _budget(self, engine: Engine) -> int:
+        """Tokens of the next pass: the engine's own, which falls where it ran out of memory."""
+        speed = self.rate.tokens_per_second
+        if speed is None:
+            return engine.batch_tokens
+        return min(engine.batch_tokens, math.ceil(_PASS_SECONDS * speed))
 
 
 def _stopped() -> ServiceError:

@@ -1,5 +1,6 @@
 import asyncio
 import math
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from serve.admission import Admission
 from serve.errors import Refusal, ServiceError
 from serve.metrics import PrometheusMetrics
 from serve.prepared import prepare
-from serve.request import RerankRequest
+from serve.request import Priority, RerankRequest
 from serve.settings import Limits
 from serve.work import Work
 from serve.worker import Worker
@@ -85,6 +86,29 @@ def test_no_queue_is_longer_than_its_seconds() -> None:
     assert refused is not None
     assert refused.refusal is Refusal.QUEUE_FULL
     assert refused.retry_after == pytest.approx(3.1)
+
+
+def test_what_goes_after_a_request_does_not_keep_it_out() -> None:
+    made = admission(Limits(max_queued_s=3, ageing_s=300), speed=1000)
+    later = Job(full(1), lambda _: pytest.fail("read"), priority=time.monotonic() + 60)
+    made._worker.queue.put(Work(job=later, engine=ENGINE, windows=1, tokens=5000))
+    assert refusal(made, request(3)) is None
+    refused = refusal(made, request(3, priority=Priority.BULK))
+    assert refused is not None
+    assert refused.retry_after == pytest.approx(5.0)
+
+
+def test_what_cannot_end_in_time_is_not_begun() -> None:
+    made = admission(Limits(), queued=4000, speed=1000)
+    with made.taken(request(3), 24, time.monotonic() + 60):
+        pass
+    with (
+        pytest.raises(ServiceError) as caught,
+        made.taken(request(3), 24, time.monotonic() + 3.9),
+    ):
+        pass
+    assert caught.value.refusal is Refusal.QUEUE_FULL
+    assert caught.value.retry_after == pytest.approx(4.0)
 
 
 # What is guessed before tokenising is too high for blank passages: 12 of 24 tokens.

@@ -143,3 +143,24 @@ def test_the_rate_weighs_the_last_passes_most() -> None:
     # (0.9 × 100 + 10) / (0.9 × 1 + 1)
     assert rate.tokens_per_second == pytest.approx(100 / 1.9)
     assert rate.seconds(200) == pytest.approx(3.8)
+
+
+def test_passes_of_a_slow_processor_are_short() -> None:
+    worker, reranker = Worker(PrometheusMetrics()), tiny_reranker()
+    gate = Gate(reranker)
+
+    def queue(requests: int) -> None:
+        for _ in range(requests):
+            prepared = prepare(reranker, request(3))
+            late = time.monotonic() + 60
+            worker.queue.put(Work.of(reranker, prepared, priority=0.0, deadline=late))
+
+    worker.rate.add(10, 1.0)
+    queue(2)
+    worker.queue.step()
+    assert gate.sizes == [[3]]
+    # It was read faster than that, so the next pass may be longer.
+    worker.rate.add(1_000_000, 1.0)
+    queue(2)
+    worker.queue.step()
+    assert gate.sizes == [[3], [3, 3, 3]]
