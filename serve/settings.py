@@ -35,7 +35,7 @@ class Limits(BaseModel):
     max_queued_tokens: _Count = 1 << 20
     """Tokens of all accepted requests that no pass has read yet."""
     max_queued_s: _Seconds = 30.0
-    """No request is taken in behind more seconds of work that goes before it, at the measured speed."""
+    """No request is taken in behind more seconds of work, at the measured speed."""
     default_timeout_s: _Seconds = 60.0
     """The deadline of a request that names none, in seconds."""
     max_timeout_s: _Seconds = 600.0
