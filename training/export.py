@@ -6,6 +6,7 @@ nothing that only training needs.
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -56,8 +57,11 @@ def write(run: Path, output: Path) -> float:
         save_file(halves, Path(temporary) / WEIGHTS)
         for name in KEPT:
             shutil.copy(run / name, temporary)
-        # Where the data lay on one machine is of no use on another.
+        # Where things lay on one machine is of no use on another.
         recipe = Recipe.read(run / FILE_NAME, ["data_folder=."])
+        if recipe.lora is not None and recipe.lora.start is not None:
+            lora = replace(recipe.lora, start=Path(recipe.lora.start).name)
+            recipe = replace(recipe, lora=lora)
         Path(temporary, FILE_NAME).write_text(recipe.text(), encoding="utf-8")
         for path in Path(temporary).iterdir():
             path.chmod(0o644)

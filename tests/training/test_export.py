@@ -11,6 +11,7 @@ from reranker.errors import DataError
 from tests.training.toy import toy_folder, toy_recipe
 from training.export import app, write
 from training.job import train
+from training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +47,13 @@ def test_what_is_no_adapter_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="half precision cannot hold"):
         write(tmp_path / "large", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_paths_of_one_machine_do_not_ship(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "next", ignore=shutil.ignore_patterns("checkpoints"))
+    recipe = Recipe.read(run / "recipe.yaml", [f"lora.start={run}"])
+    (tmp_path / "next" / "recipe.yaml").write_text(recipe.text())
+    write(tmp_path / "next", tmp_path / "out")
+    shipped = (tmp_path / "out" / "recipe.yaml").read_text()
+    assert str(run.parent) not in shipped.replace(f"model: {run.parent}/base", "")
+    assert f"start: {run.name}\n" in shipped
