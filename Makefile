@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test test-all test-clients check docs install clean
+.PHONY: demo serve test test-all test-clients test-integrations check docs install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -38,6 +38,16 @@ test-clients: $(CLIENTS:%=test-clients-%) ## real clients of other services, aga
 
 test-clients-%: $(VENV)/clients/%/.installed $(INSTALLED)
 	cd tests/serve/clients && RERANKER_PYTHON=$(abspath $(BIN)/python) \
+	  $(abspath $(<D))/bin/python -m pytest
+
+# Frameworks whose own pins do not go with ours; PyTerrier's and MTEB's do, and their tests run in
+# `make test` where they are installed.
+FRAMEWORKS := haystack langchain llamaindex
+
+test-integrations: $(FRAMEWORKS:%=test-integrations-%) ## this reranker within frameworks
+
+test-integrations-%: $(VENV)/clients/%/.installed $(INSTALLED)
+	cd tests/integrations && RERANKER_PYTHON=$(abspath $(BIN)/python) \
 	  $(abspath $(<D))/bin/python -m pytest
 
 .PRECIOUS: $(VENV)/clients/%/.installed

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reranker.checkpoint import Checkpoint, load
+    from reranker.client import AsyncClient, Client
     from reranker.collection import Collection
     from reranker.errors import RerankerError
     from reranker.explanation import Explanation
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AsyncClient": "client",
     "Checkpoint": "checkpoint",
+    "Client": "client",
     "Collection": "collection",
     "Explanation": "explanation",
     "Passage": "passage",
@@ -37,7 +40,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
     "Checkpoint",
+    "Client",
     "Collection",
     "Explanation",
     "Passage",

@@ -9,8 +9,12 @@ RerankerError
 │   └── MissingWeightsError             the weights are not on this machine
 ├── DataError (also ValueError)         a collection, run or qrels file that cannot be read
 ├── MissingExtraError (also ImportError) an optional dependency that is not installed
-└── EngineError                         a forward pass that gave no usable logits
-    └── NonFiniteLogitsError            NaN or infinity among the identifier logits
+├── EngineError                         a forward pass that gave no usable logits
+│   └── NonFiniteLogitsError            NaN or infinity among the identifier logits
+└── RemoteError                         a service that refused, or answered no ranking
+    ├── BusyError                       it has too much to do, or is not ready
+    ├── DeadlineError (also TimeoutError)        no answer came in time
+    └── UnreachableError (also ConnectionError)  nothing answered
 
 Every message says what was found, what was expected and how to mend it.
 """
@@ -82,3 +86,29 @@ class NonFiniteLogitsError(EngineError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.rows,)
+
+
+class RemoteError(RerankerError):
+    """A service that refused a request, or gave an answer that is no ranking.
+
+    `status` is the HTTP status, where there was one; `retry_after` the seconds after which the
+    service said it is worth trying again.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.retry_after = status, retry_after
+
+
+class BusyError(RemoteError):
+    """A service that has too much to do, or is not ready: later it may answer."""
+
+
+class DeadlineError(RemoteError, TimeoutError):
+    """A service whose answer did not come in time."""
+
+
+class UnreachableError(RemoteError, ConnectionError):
+    """A service that nothing was heard of, or whose connection broke."""

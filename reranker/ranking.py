@@ -1,6 +1,6 @@
 """The ranking: what a reranking returns, a sequence of ranked passages that explains itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from math import tanh
@@ -69,16 +69,30 @@ class Ranking(Sequence[RankedPassage]):
         from reranker.scores import ranking_scores
 
         order = job.order or []
-        ids = _ids(passages)
         scores = ranking_scores(order, [(w.candidates, w.logits) for w in job.windows])
         absolute = any(window.prompt.null_id is not None for window in job.windows)
+        scored = list(zip(order, scores, strict=True))[:top_k]
+        return cls.of_scores(query, passages, scored, absolute=absolute, windows=job.windows)
+
+    @classmethod
+    def of_scores(
+        cls,
+        query: str,
+        passages: Sequence[Passage],
+        scored: Iterable[tuple[int, float]],
+        *,
+        absolute: bool = False,
+        windows: Sequence[ScoredWindow] = (),
+    ) -> "Ranking":
+        """The ranking of passages by `(place, score)`, best first; `absolute` ones are log odds."""
+        ids = _ids(passages)
         ranked = [
             RankedPassage(
                 place, ids[place], rank, score, passages[place], _odds(score) if absolute else None
             )
-            for rank, (place, score) in enumerate(zip(order, scores, strict=True), start=1)
+            for rank, (place, score) in enumerate(scored, start=1)
         ]
-        return cls(query, ranked[:top_k], windows=job.windows, candidates=len(passages))
+        return cls(query, ranked, windows=windows, candidates=len(passages))
 
     @overload
     def __getitem__(self, place: int) -> RankedPassage: ...

@@ -27,7 +27,9 @@ TEXTS = [f"passage number {word}" for word in WORDS]
 
 def test_the_public_names() -> None:
     assert package.__all__ == [
+        "AsyncClient",
         "Checkpoint",
+        "Client",
         "Collection",
         "Explanation",
         "Passage",
