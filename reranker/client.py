@@ -75,8 +75,8 @@ class Client:
     ) -> Ranking:
         """Rank passages for a query, as `Reranker.rank` does.
 
-        Scores are identifier logits, as there; `relevance` stays None and the explanation has no
-        windows, for the service sends neither.
+        Scores are identifier logits, as there; the explanation has no windows, which the service
+        does not send.
 
         Raises:
             InputError: for a blank query, or passages of another kind.

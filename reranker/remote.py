@@ -124,7 +124,8 @@ class Remote:
         body = self._body(query, candidates, top_k, instruction)
         answer = yield from self._answer(body)
         wanted = min(len(candidates), top_k or len(candidates))
-        return Ranking.of_scores(query, candidates, self._read(answer, len(candidates), wanted))
+        scored, absolute = self._read(answer, len(candidates), wanted)
+        return Ranking.of_scores(query, candidates, scored, absolute=absolute)
 
     def _answer(self, body: dict[str, Any]) -> Generator[Send | Wait, Reply | Lost | None, bytes]:
         deadline = monotonic() + self.timeout
@@ -188,12 +189,13 @@ class Remote:
             "service runs there: its /readyz answers 200"
         )
 
-    def _read(self, body: bytes, count: int, wanted: int) -> list[tuple[int, float]]:
-        """Each result's place and score."""
+    def _read(self, body: bytes, count: int, wanted: int) -> tuple[list[tuple[int, float]], bool]:
+        """Each result's place and score, and whether scores are absolute."""
         try:
-            results = [(each["index"], each["score"]) for each in json.loads(body)["results"]]
+            answer = json.loads(body)
+            results = [(each["index"], each["score"]) for each in answer["results"]]
         except (ValueError, TypeError, KeyError, RecursionError):
-            results = []
+            answer, results = {}, []
         places = {place for place, _ in results if type(place) is int and 0 <= place < count}
         numbers = all(type(s) in (int, float) and math.isfinite(s) for _, s in results)
         if not numbers or not len(places) == len(results) == wanted:
@@ -202,7 +204,8 @@ class Remote:
                 "service, of this version: is it another one's address?",
                 status=HTTPStatus.OK,
             )
-        return [(place, float(score)) for place, score in results]
+        scored = [(place, float(score)) for place, score in results]
+        return scored, answer.get("absolute") is True
 
 
 def _address(url: str) -> str:

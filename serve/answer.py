@@ -45,6 +45,7 @@ def answer(
         warnings=_warnings(explanation, prepared),
         milliseconds=milliseconds,
         explanation=explanation.to_dict() if request.explain else None,
+        absolute=absolute,
     )
 
 

@@ -70,6 +70,8 @@ class RerankResponse:
         warnings: what was cut, in words, without texts.
         milliseconds: parts of the latency by name: `tokenise`, `queue`, `engine`, `total`.
         explanation: the windows, as JSON has them, where they were asked for.
+        absolute: whether scores say how relevant a passage is in any request: log odds, or, in
+            [0, 1], the probability.
     """
 
     id: str
@@ -80,3 +82,4 @@ class RerankResponse:
     warnings: tuple[str, ...] = ()
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     explanation: Mapping[str, object] | None = None
+    absolute: bool = False

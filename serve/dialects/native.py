@@ -80,11 +80,16 @@ class RankUsage(BaseModel):
 
 
 class RankAnswer(BaseModel):
-    """Results, best first, what was cut, what it cost, and how it came about."""
+    """Results, best first, what was cut, what it cost, and how it came about.
+
+    Scores are `absolute` where they compare passages of different requests: log odds of being
+    relevant, or, in [0, 1], the probability.
+    """
 
     id: str
     model: str
     results: list[RankResult]
+    absolute: bool
     warnings: list[str]
     usage: RankUsage
     milliseconds: dict[str, float]
@@ -101,6 +106,7 @@ def write(body: RankBody, response: RerankResponse) -> dict[str, Any]:
             {"index": result.index, "id": ids[result.index], "score": float(result.score)}
             for result in response.results
         ],
+        "absolute": response.absolute,
         "warnings": list(response.warnings),
         "usage": {"prompt_tokens": response.prompt_tokens, "windows": response.windows},
         "milliseconds": {name: float(spent) for name, spent in response.milliseconds.items()},

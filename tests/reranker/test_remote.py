@@ -213,3 +213,11 @@ def test_keys_are_never_shown() -> None:
 def test_terms_that_make_no_sense(terms: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(terms))):
         Remote(URL, **terms)
+
+
+def test_absolute_scores_are_told_as_probabilities(clock: Clock) -> None:
+    body = {**json.loads(ANSWER.body), "absolute": True}
+    ranking, _ = converse(clock, Remote(URL), Reply(200, json.dumps(body).encode()))
+    assert [p.relevance for p in ranking] == pytest.approx([0.817574, 0.562177, 0.047426], abs=1e-6)
+    plain, _ = converse(clock, Remote(URL), ANSWER)
+    assert {p.relevance for p in plain} == {None}

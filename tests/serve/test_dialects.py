@@ -236,6 +236,7 @@ def test_rank_asks_for_everything_and_tells_everything():
             {"index": 2, "id": None, "score": 20.0},
             {"index": 0, "id": "x", "score": 40.0 / 3},
         ],
+        "absolute": False,
         "warnings": ["1 of 3 documents were cut"],
         "usage": {"prompt_tokens": 21, "windows": 1},
         "milliseconds": {"tokenise": 0.5, "engine": 2.0, "total": 3.25},
