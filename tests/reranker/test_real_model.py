@@ -31,7 +31,7 @@ def plain() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def real() -> Reranker:
-    return Reranker()
+    return Reranker(prior=0)
 
 
 @pytest.mark.parametrize("layout", ["suffix", "listwise"])
