@@ -15,7 +15,7 @@ def fixed_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
 
 def tail_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
     """Tokens of a block after its passage."""
-    return sum(_tokens(part, query) for part in form.tail or ())
+    return sum(_tokens(part, query) for part in form.tail)
 
 
 def _tokens(part: Part, query: Mapping[str, TokenIds]) -> int:

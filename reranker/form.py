@@ -49,10 +49,9 @@ class Form:
     openers: frozenset[str]
 
     @property
-    def tail(self) -> tuple[Part, ...] | None:
-        """The parts of a block after its passage; None where something else stands before it."""
-        first, *rest = self.blocks[0]
-        return tuple(rest) if kinds((first,)) == {"passage"} else None
+    def tail(self) -> tuple[Part, ...]:
+        """The parts of a block after its first, which in layouts that keep passages is one."""
+        return self.blocks[0][1:]
 
 
 def kinds(parts: Iterable[Part]) -> set[str]:

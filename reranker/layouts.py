@@ -50,6 +50,12 @@ class Layout:
         if not any("query" in fields_of(text) for text in (self.prefix, self.closing)):
             raise SettingsError(f"layout {self.name!r} has no {{query}} in its prefix or closing")
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what is read of a passage depends on nothing else, so that it can be kept."""
+        asked = fields_of(self.prefix) & {"query", "instruction"}
+        return self.apart and not asked and self.body.startswith("{passage}")
+
     def _check(self, part: str, allowed: frozenset[str]) -> None:
         if unknown := fields_of(getattr(self, part)) - allowed:
             raise SettingsError(

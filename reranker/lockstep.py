@@ -84,11 +84,8 @@ class Job:
         self.windows_read += 1
         self.tokens_read += len(prompt)
         window = self._asked[slot]
-        lowered = tuple(
-            logit - self.prior * math.log1p(place)
-            for logit, place in zip(logits, window, strict=True)
-        )
-        self._scored[slot] = ScoredWindow(window, prompt, lowered, milliseconds)
+        found = lowered(logits, window, self.prior)
+        self._scored[slot] = ScoredWindow(window, prompt, found, milliseconds)
         if not self.waiting:
             self.windows += [self._scored[slot] for slot in range(len(self._asked))]
             scores: list[Scores] = [self._scored[slot].logits for slot in range(len(self._asked))]
@@ -108,6 +105,12 @@ class Job:
             self.order = stop.value
         except Exception as error:
             self.fail(error)
+
+
+def lowered(logits: Sequence[float], window: Window, prior: float) -> tuple[float, ...]:
+    """Logits, each less `prior` times the natural logarithm of its candidate's first-stage rank."""
+    pairs = zip(logits, window, strict=True)
+    return tuple(logit - prior * math.log1p(place) for logit, place in pairs)
 
 
 class Lockstep:

@@ -177,10 +177,8 @@ class Prompter:
 
     @property
     def keeps(self) -> bool:
-        """Whether what is read of a passage depends on nothing else, so that it can be kept."""
-        form = self._form(1)
-        asked = {"query", "instruction"} & kinds(form.prefix)
-        return self.layout.apart and not asked and form.tail is not None
+        """Whether passages can be kept; see `Layout.keeps`."""
+        return self.layout.keeps
 
     def closing(self, candidates: Candidates, passages: int) -> tuple[int, ...]:
         """What follows the passages of a window of that many, for this query."""
@@ -190,7 +188,7 @@ class Prompter:
         self, candidates: Candidates, identifier_ids: Sequence[int]
     ) -> tuple[tuple[int, ...], ...]:
         """What follows each passage, for this query and the passages' identifiers."""
-        query, parts = self._query(candidates), self._form(1).tail or ()
+        query, parts = self._query(candidates), self._form(1).tail
         return tuple(filled(parts, query, identifier) for identifier in identifier_ids)
 
     def uncut_tokens(self, candidates: Candidates, window: Sequence[int]) -> int:

@@ -13,6 +13,7 @@ from reranker.device import choose_device, choose_dtype
 from reranker.embedded import EMBEDDED_NAME, HUB_NAME, is_installed
 from reranker.errors import MissingExtraError, RerankerError, SettingsError
 from reranker.hub import cached, looks_like_path
+from reranker.layouts import layout_named
 from reranker.loading import loading
 from reranker.pretrained import read_json
 from reranker.reranker import overridden
@@ -139,7 +140,7 @@ def _cache(settings: ServeSettings) -> str:
     found = f"{memory}, {_disk(cache)}" if cache.folder else memory
     if not _elsewhere(settings.model):
         read = _settings(settings, find_source(settings.model))
-        if read.template or read.layout != "blocks":
+        if read.template or not layout_named(read.layout).keeps:
             raise SettingsError(
                 f"the model's layout is {read.layout}, and passages are kept for blocks; leave the "
                 "cache out, or serve a model that was trained with blocks"

@@ -8,7 +8,6 @@ Whoever ranks turns it off with `prior=0`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log1p
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from reranker.cli.terminal import run_app
+from reranker.lockstep import lowered
+from reranker.strategies import ranked
 from training.dev import DevQuery, DevSet, dev_sets
 from training.ndcg import ndcg
 from training.recipe import FILE_NAME, Recipe
@@ -41,8 +42,8 @@ class Scored:
 
     def ndcg(self, weight: float) -> float:
         """nDCG@10 of the candidates, each score lowered by `weight` times its rank's logarithm."""
-        lowered = [score - weight * log1p(place) for place, score in enumerate(self.scores)]
-        order = sorted(range(len(lowered)), key=lambda place: (-lowered[place], place))
+        candidates = range(len(self.scores))
+        order = ranked(candidates, lowered(self.scores, tuple(candidates), weight))
         return ndcg([self.query.grades[place] for place in order], self.query.judged)
 
 

@@ -34,13 +34,19 @@ class Tree:
 
     def positions(self) -> list[int]:
         """The position of every token, `(tokens,)`."""
-        ends: list[int] = []
-        places: list[int] = []
+        return [place for segment in self._places for place in segment]
+
+    def places(self, segments: Sequence[int]) -> Tensor:
+        """The positions of some segments' tokens, `(tokens,)`."""
+        return torch.tensor([place for segment in segments for place in self._places[segment]])
+
+    @cached_property
+    def _places(self) -> list[range]:
+        found: list[range] = []
         for length, seen in zip(self.lengths, self.sees, strict=True):
-            start = max((ends[segment] for segment in seen), default=0)
-            places += range(start, start + length)
-            ends.append(start + length)
-        return places
+            start = max((found[segment].stop for segment in seen), default=0)
+            found.append(range(start, start + length))
+        return found
 
     @cached_property
     def groups(self) -> list[tuple[int, ...]]:
@@ -68,16 +74,16 @@ class TreeRows:
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, band: int | None, sdpa: Attend
     ) -> Tensor:
-        """As `Rows.attend`; a band is refused, since positions do not tell segments apart."""
-        if band is not None:
-            raise NotImplementedError("a sliding window over a tree of segments")
+        """As `Rows.attend`."""
         lengths = [tree.size for tree in self.trees]
         queries, keys, values = (torch.split(x, lengths, dim=2) for x in (query, key, value))
         rows = zip(self.trees, queries, keys, values, strict=True)
-        return torch.cat([_attend(tree, q, k, v, sdpa) for tree, q, k, v in rows], dim=2)
+        return torch.cat([_attend(tree, q, k, v, band, sdpa) for tree, q, k, v in rows], dim=2)
 
 
-def _attend(tree: Tree, query: Tensor, key: Tensor, value: Tensor, sdpa: Attend) -> Tensor:
+def _attend(
+    tree: Tree, query: Tensor, key: Tensor, value: Tensor, band: int | None, sdpa: Attend
+) -> Tensor:
     # Split once: the way back is then one call too.
     queries, keys, values = (torch.split(x, list(tree.lengths), dim=2) for x in (query, key, value))
     found: dict[int, Tensor] = {}
@@ -85,11 +91,15 @@ def _attend(tree: Tree, query: Tensor, key: Tensor, value: Tensor, sdpa: Attend)
         read = (*tree.sees[group[0]], *group)
         own = tuple(tree.lengths[segment] for segment in group)
         earlier = sum(tree.lengths[segment] for segment in tree.sees[group[0]])
+        seen = _mask(earlier, own, query.device)
+        if band is not None:
+            places = tree.places(read).to(query.device)
+            seen = seen & (places[earlier:, None] - places < band)
         attended = sdpa(
             _joined(queries, group),
             _joined(keys, read),
             _joined(values, read),
-            attn_mask=_mask(earlier, own, query.device),
+            attn_mask=seen,
         )
         found |= zip(group, torch.split(attended, list(own), dim=2), strict=True)
     return torch.cat([found[segment] for segment in range(len(found))], dim=2)
