@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
+from reranker.likelihood import log_likelihoods
 from reranker.packing import pack, packed_logits, row_logits
 from reranker.parts import within
 from reranker.passage_cache import PassageCache
@@ -41,6 +42,8 @@ class Engine:
         batch_tokens: the most tokens of one pass; a longer row passes alone. Chosen by device
             when not given.
         cache: keeps what the model reads of passages, for layouts that allow it.
+        whole_head: hold the head's rows of all tokens, for prompts that read how likely the query
+            is; otherwise the identifiers' alone.
 
     Raises:
         ModelError: for a model that another engine has taken over, or that gives NaN.
@@ -57,6 +60,7 @@ class Engine:
         *,
         batch_tokens: int | None = None,
         cache: PassageCache | None = None,
+        whole_head: bool = False,
     ) -> None:
         if model in _TAKEN:
             raise ModelError(
@@ -80,7 +84,11 @@ class Engine:
                 "%s cannot be packed exactly; its windows pass one at a time",
                 type(model).__name__,
             )
-        self._narrow_head(list(identifier_ids))
+        self.whole_head = whole_head
+        if whole_head:
+            self._columns = {token: token for token in identifier_ids}
+        else:
+            self._narrow_head(list(identifier_ids))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -94,14 +102,18 @@ class Engine:
         return weights_print(self._model)
 
     def score(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
-        """The identifier logits of every prompt, each `(passages,)`, in the order given.
+        """The scores of every prompt's passages, each `(passages,)`, in the order given.
 
-        Less the null candidate's logit, where a prompt names one.
+        Identifier logits; with the query's weighted log-likelihood where a prompt asks for it;
+        less the null candidate's score where it names one.
 
         Raises:
             NonFiniteLogitsError: for NaN or infinity, naming the rows.
-            EngineError: for a row that does not fit into the device's memory.
+            EngineError: for a row that does not fit into the device's memory, or one that asks
+                for the likelihood where the head was not held whole.
         """
+        if not self.whole_head and any(prompt.asked for prompt in prompts):
+            raise EngineError("the query's likelihood needs an engine made with whole_head")
         if self.cache is not None and all(p.tail is not None for p in prompts):
             scores = [self._score_kept(prompt, self.cache) for prompt in prompts]
         else:
@@ -117,19 +129,24 @@ class Engine:
 
     def _score_pass(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         try:
-            logits = self._forward(prompts).float().cpu()
+            found = self._forward(prompts)
         except torch.cuda.OutOfMemoryError:
-            logits = None
+            found = None
         # Outside of the handler, so that nothing of the failed pass is held any longer.
-        if logits is None:
+        if found is None:
             return self._score_halves(prompts)
-        return [self._picked(row, prompt) for row, prompt in zip(logits, prompts, strict=True)]
+        return [self._picked(*read, prompt) for read, prompt in zip(found, prompts, strict=True)]
 
-    def _picked(self, logits: Tensor, prompt: Prompt) -> tuple[float, ...]:
-        """A prompt's scores out of its row of logits."""
-        scores = logits[[self._columns[token] for token in prompt.identifier_ids]]
+    def _picked(
+        self, logits: Tensor, likelihoods: Tensor | None, prompt: Prompt
+    ) -> tuple[float, ...]:
+        """A prompt's scores out of its row of logits, and of the query's after each block."""
+        candidates = [*prompt.identifier_ids, *([] if prompt.null_id is None else [prompt.null_id])]
+        scores = logits[[self._columns[token] for token in candidates]]
+        if prompt.asked is not None and likelihoods is not None:
+            scores = scores + prompt.asked.weight * likelihoods[list(prompt.asked.places)]
         if prompt.null_id is not None:
-            scores = scores - logits[self._columns[prompt.null_id]]
+            scores = scores[:-1] - scores[-1]
         return tuple(scores.tolist())
 
     def _score_kept(self, prompt: Prompt, cache: PassageCache) -> tuple[float, ...]:
@@ -143,8 +160,11 @@ class Engine:
             device=self.device,
             dtype=self._model.dtype,
         )
-        logits = answer(self._model, slots, [*prompt.tails, *prompt.closing]).float().cpu()
-        return self._picked(logits, prompt)
+        asked = prompt.predictions(kept=True)
+        places = [place for place, _ in asked]
+        logits = answer(self._model, slots, [*prompt.tails, *prompt.closing], places)
+        likelihoods = log_likelihoods(logits[1:], asked, len(prompt.blocks)) if asked else None
+        return self._picked(logits[0].float().cpu(), likelihoods, prompt)
 
     def keep(self, prompts: Sequence[Prompt]) -> int:
         """Read the passages of prompts ahead of any query, as far as they are not kept yet.
@@ -159,7 +179,8 @@ class Engine:
             raise EngineError("this engine keeps no passages; make it with a passage cache")
         if not prompts:
             return 0
-        passages = [passage for prompt in prompts for passage in prompt.passages]
+        # The null candidate's is empty.
+        passages = [p for prompt in prompts for p in prompt.passages if p or not prompt.asked]
         return self.cache.add(self._print, prompts[0].prefix, passages, self._read)
 
     def _read(
@@ -182,17 +203,27 @@ class Engine:
         middle = len(prompts) // 2
         return [*self._score_pass(prompts[:middle]), *self._score_pass(prompts[middle:])]
 
-    def _forward(self, prompts: Sequence[Prompt]) -> Tensor:
-        """The logits after each prompt's last token, `(prompts, identifiers)`."""
+    def _forward(self, prompts: Sequence[Prompt]) -> list[tuple[Tensor, Tensor | None]]:
+        """Of each prompt the logits after its last token, `(identifiers,)`, and the query's
+        log-likelihoods after its blocks, `(blocks,)`, where it asks for them."""
         rows = [prompt.token_ids for prompt in prompts]
         if self.packs:
-            return packed_logits(self._model, rows, [prompt.levels for prompt in prompts])
+            levels = [prompt.levels for prompt in prompts]
+            asked = [prompt.predictions() for prompt in prompts]
+            places = [[place for place, _ in found] for found in asked]
+            logits = packed_logits(self._model, rows, levels, places)
+            last, *others = torch.split(logits, [len(rows), *map(len, places)])
+            likelihoods = [
+                log_likelihoods(logits, found, len(prompt.blocks)) if found else None
+                for logits, found, prompt in zip(others, asked, prompts, strict=True)
+            ]
+            return list(zip(last.float().cpu(), likelihoods, strict=True))
         if any(prompt.apart for prompt in prompts):
             raise EngineError(
                 f"{type(self._model).__name__} cannot be packed, so it cannot read passages apart "
                 "from each other; use layout='suffix' or 'listwise'"
             )
-        return torch.stack([row_logits(self._model, row) for row in rows])
+        return [(row_logits(self._model, row).float().cpu(), None) for row in rows]
 
     def _narrow_head(self, identifier_ids: list[int]) -> None:
         """Keep the identifiers' rows of the head alone."""

@@ -18,6 +18,16 @@ def tail_tokens(form: Form, query: Mapping[str, TokenIds]) -> int:
     return sum(_tokens(part, query) for part in form.tail)
 
 
+def span(parts: Sequence[Part], query: Mapping[str, TokenIds], kind: str) -> tuple[int, int]:
+    """Where among the tokens of parts the slot of that kind begins and ends."""
+    start = 0
+    for part in parts:
+        if not isinstance(part, tuple) and part.kind == kind:
+            return start, start + _tokens(part, query)
+        start += _tokens(part, query)
+    raise ValueError(f"no slot {kind!r} among {parts}")
+
+
 def _tokens(part: Part, query: Mapping[str, TokenIds]) -> int:
     if isinstance(part, tuple):
         return len(part)

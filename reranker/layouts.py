@@ -56,6 +56,11 @@ class Layout:
         asked = fields_of(self.prefix) & {"query", "instruction"}
         return self.apart and not asked and self.body.startswith("{passage}")
 
+    @property
+    def asks(self) -> bool:
+        """Whether every passage that can be kept is asked the query after it."""
+        return self.keeps and "query" in fields_of(self.body)
+
     def _check(self, part: str, allowed: frozenset[str]) -> None:
         if unknown := fields_of(getattr(self, part)) - allowed:
             raise SettingsError(
@@ -127,8 +132,11 @@ SET = replace(BLOCKS, name="set", prefix="Query: {query}\n\n")
 
 # Every passage is asked the query after it, as a cross-encoder is: its tokens find what they look
 # for in that passage alone, and the identifier carries what they found. The passage comes first, so
-# that what is read of it serves every query.
-CROSS = replace(BLOCKS, name="cross", body="{passage}\n{instruction}{query} [{identifier}]")
+# that what is read of it serves every query. The word before the query is one that a model has seen
+# there: by the likelihood of what follows it, it ranks before it is trained.
+CROSS = replace(
+    BLOCKS, name="cross", body="{passage}\n{instruction}Question: {query} [{identifier}]"
+)
 
 LAYOUTS = {layout.name: layout for layout in (LISTWISE, SUFFIX, SET, BLOCKS, CROSS)}
 

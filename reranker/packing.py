@@ -7,6 +7,7 @@ row cannot be packed exactly. They are found by their configuration and by tryin
 
 import logging
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -55,13 +56,24 @@ def pack(model: "PreTrainedModel") -> bool:
 
 @torch.inference_mode()
 def packed_logits(
-    model: "PreTrainedModel", rows: Sequence[Sequence[int]], levels: Sequence[Levels] | None = None
+    model: "PreTrainedModel",
+    rows: Sequence[Sequence[int]],
+    levels: Sequence[Levels] | None = None,
+    also: Sequence[Sequence[int]] = (),
 ) -> Tensor:
     """The logits after each row's last token, `(rows, rows of the head)`, of a packed model.
 
-    `levels` are the rows' structures; causal ones when not given.
+    Args:
+        model: a packed model.
+        rows: token ids.
+        levels: the rows' structures; causal ones when not given.
+        also: further places of each row whose logits follow, row by row.
     """
     lengths = [len(row) for row in rows]
+    ends = list(accumulate(lengths))
+    starts = [end - length for end, length in zip(ends, lengths, strict=True)]
+    read = [end - 1 for end in ends]
+    read += [start + place for start, row in zip(starts, also, strict=False) for place in row]
     structures = [plain(length) for length in lengths] if levels is None else list(levels)
     tokens = torch.tensor([token for row in rows for token in row], device=model.device)
     places = torch.tensor([p for row in structures for p in positions(row)], device=model.device)
@@ -69,7 +81,7 @@ def packed_logits(
         input_ids=tokens[None],
         position_ids=places[None],
         packed_rows=PackedRows(structures),
-        logits_to_keep=torch.tensor(lengths, device=model.device).cumsum(0) - 1,
+        logits_to_keep=torch.tensor(read, device=model.device),
         use_cache=False,
     )
     logits: Tensor = output.logits[0]

@@ -1,12 +1,30 @@
 """The prompt of one window, as token ids in segments."""
 
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 
 from reranker.levels import Levels, plain
 
 Segments = tuple[tuple[tuple[int, ...], ...], ...]
 """Token ids by level and segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where blocks ask the query, so that its likelihood after each passage can be read.
+
+    Args:
+        weight: what the query's log-likelihood is multiplied by before it joins a score.
+        start: where in a block's tail the first of the query's tokens stands that is predicted
+            by the tail; `stop` is one after the last.
+        places: for each passage, in the prompt's order, which block is its; then, where there is
+            a null candidate, which block is empty and asks the query of nothing.
+    """
+
+    weight: float
+    start: int
+    stop: int
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +37,8 @@ class Prompt:
     read the prefix and themselves alone, and what follows reads everything; they stand in any
     order. Of blocks whose passage may be read once for all queries, `tail` are the last tokens,
     which are not the passage's. `null_id` is the token of the null candidate, which stands for
-    none of the passages: where there is one, its logit is taken off every score.
+    none of the passages: where there is one, its score is taken off every score. `asked` is
+    where blocks ask the query, if its likelihood is part of the scores.
     """
 
     prefix: tuple[int, ...]
@@ -32,6 +51,7 @@ class Prompt:
     apart: bool = False
     tail: int | None = None
     null_id: int | None = None
+    asked: Asked | None = None
 
     @property
     def token_ids(self) -> list[int]:
@@ -56,6 +76,21 @@ class Prompt:
         """The tails of all blocks, one after the other."""
         assert self.tail is not None, "the layout keeps no passages"
         return tuple(token for b in self.blocks for token in b[len(b) - self.tail :])
+
+    def predictions(self, kept: bool = False) -> list[tuple[int, int]]:
+        """The (place in the row, next token) of the query's tokens after each passage.
+
+        Block by block, as many in each; none where the likelihood is not asked for. Of a row over
+        kept passages, which consists of the tails and the closing, where `kept` is true.
+        """
+        if self.asked is None:
+            return []
+        blocks = [block[len(block) - (self.tail or 0) :] for block in self.blocks]
+        ends = accumulate(map(len, blocks if kept else self.blocks))
+        first = 0 if kept else len(self.prefix)
+        spans = [(first + end - len(tail), tail) for end, tail in zip(ends, blocks, strict=True)]
+        asked = range(self.asked.start, self.asked.stop)
+        return [(start + place - 1, tail[place]) for start, tail in spans for place in asked]
 
     @property
     def levels(self) -> Levels:

@@ -11,13 +11,13 @@ from hashlib import blake2b
 
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, SettingsError, WindowTooLargeError
-from reranker.filling import filled, fixed_tokens, tail_tokens
+from reranker.filling import filled, fixed_tokens, span, tail_tokens
 from reranker.form import Form, Part, compile_form, has_field, kinds
 from reranker.guard import Guard
 from reranker.identifiers import Identifiers, resolve
 from reranker.layouts import Layout, layout_named
 from reranker.passage import Passage
-from reranker.prompt import Prompt
+from reranker.prompt import Asked, Prompt
 from reranker.settings import Settings
 from reranker.template import parse_template
 
@@ -81,6 +81,13 @@ class Prompter:
         self.budget = min(settings.window_tokens or room, room)
         self._context = context_tokens
         self.null_id = _null(encoder) if settings.absolute else None
+        # How likely the query is after nothing, the null candidate has a block of its own to ask.
+        self._blank = (self.null_id,) if settings.likelihood and self.null_id is not None else ()
+        if settings.likelihood and not self.layout.asks:
+            raise SettingsError(
+                f"layout {self.layout.name!r} does not ask every passage the query, so there is no "
+                "likelihood to read; use layout='cross', or likelihood=0"
+            )
         dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
         self.guard = Guard(encoder, dealt, probe.openers)
         self._form = lru_cache(maxsize=64)(self._compile)
@@ -135,7 +142,7 @@ class Prompter:
         identifiers = self._dealt(encoded) if dealt is None else self.identifiers.at(dealt)
         form = self._form(len(window))
         query = self._query(candidates)
-        fixed = fixed_tokens(form, query)
+        fixed = self._fixed(form, query)
         lengths = [len(candidates.passages[place].token_ids) for place in window]
         alone = self._context - fixed_tokens(self._form(1), query)
         longest = min(_longest(lengths, self.budget - fixed), alone)
@@ -148,9 +155,13 @@ class Prompter:
                 form.blocks, identifiers.token_ids, passages, strict=True
             )
         ]
+        asked = self.asked(candidates, len(window))
+        blocks += [filled(form.tail, query, null) for null in self._blank]
         if self.layout.apart and dealt is None:
             # One row for every order of the candidates: their scores are the same to the last bit.
-            blocks.sort()
+            order = sorted(range(len(blocks)), key=lambda place: blocks[place])
+            blocks = [blocks[place] for place in order]
+            asked = asked and replace(asked, places=tuple(map(order.index, range(len(order)))))
         return Prompt(
             prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
@@ -162,7 +173,17 @@ class Prompter:
             apart=self.layout.apart,
             tail=tail_tokens(form, query) if self.keeps else None,
             null_id=self.null_id,
+            asked=asked,
         )
+
+    def asked(self, candidates: Candidates, passages: int) -> Asked | None:
+        """Where blocks ask this query, if its likelihood is part of the scores; in window order."""
+        weight = self._settings.likelihood
+        if not weight:
+            return None
+        start, stop = span(self._form(1).tail, self._query(candidates), "query")
+        # Nothing in the tail predicts its first token.
+        return Asked(weight, max(start, 1), stop, tuple(range(passages + len(self._blank))))
 
     @property
     def query_last(self) -> bool:
@@ -173,7 +194,7 @@ class Prompter:
     @property
     def asks_after(self) -> bool:
         """Whether every passage is asked the query after it, so that queries may share passages."""
-        return self.keeps and not self.query_last
+        return self.layout.asks
 
     @property
     def keeps(self) -> bool:
@@ -187,14 +208,21 @@ class Prompter:
     def tails(
         self, candidates: Candidates, identifier_ids: Sequence[int]
     ) -> tuple[tuple[int, ...], ...]:
-        """What follows each passage, for this query and the passages' identifiers."""
+        """What follows each passage, for this query and the passages' identifiers.
+
+        Where the likelihood is asked for and there is a null candidate, its tail is the last.
+        """
         query, parts = self._query(candidates), self._form(1).tail
-        return tuple(filled(parts, query, identifier) for identifier in identifier_ids)
+        return tuple(filled(parts, query, named) for named in (*identifier_ids, *self._blank))
 
     def uncut_tokens(self, candidates: Candidates, window: Sequence[int]) -> int:
         """Tokens of a window's prompt if it were not cut to the budget."""
-        fixed = fixed_tokens(self._form(len(window)), self._query(candidates))
+        fixed = self._fixed(self._form(len(window)), self._query(candidates))
         return fixed + sum(len(candidates.passages[place].token_ids) for place in window)
+
+    def _fixed(self, form: Form, query: dict[str, tuple[int, ...]]) -> int:
+        """Tokens of a window but for its passages."""
+        return fixed_tokens(form, query) + len(self._blank) * tail_tokens(form, query)
 
     def _compile(self, passages: int) -> Form:
         return compile_form(self.layout, self._encoder, passages)

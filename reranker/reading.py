@@ -52,31 +52,38 @@ def read(model: "PreTrainedModel", prefix: TokenIds, passages: Sequence[TokenIds
     levels: Levels = ((len(prefix),), *own)
     recording = Recording(PackedRows([levels]))
     tokens = [*prefix, *(token for passage in passages for token in passage)]
-    _forward(model, tokens, positions(levels), recording)
+    _forward(model, tokens, positions(levels), recording, [0])
     return list(torch.split(recording.states(), lengths, dim=2))
 
 
 @torch.inference_mode()
-def answer(model: "PreTrainedModel", slots: Slots, tokens: TokenIds) -> Tensor:
-    """The logits after the last token, `(rows of the head,)`.
+def answer(
+    model: "PreTrainedModel", slots: Slots, tokens: TokenIds, also: Sequence[int] = ()
+) -> Tensor:
+    """The logits after the last token and then at further places, `(1 + also, rows of the head)`.
 
     Args:
         model: a packed model.
         slots: the passages kept; they are filled on the way, so each serves one call.
         tokens: every passage's tail, in order, and the closing.
+        also: places among the tokens.
     """
-    return _forward(model, tokens, slots.positions, slots)
+    return _forward(model, tokens, slots.positions, slots, [len(tokens) - 1, *also])
 
 
 def _forward(
-    model: "PreTrainedModel", tokens: TokenIds, places: Sequence[int], rows: Rows
+    model: "PreTrainedModel",
+    tokens: TokenIds,
+    places: Sequence[int],
+    rows: Rows,
+    read: Sequence[int],
 ) -> Tensor:
     output = model(
         input_ids=torch.tensor([list(tokens)], device=model.device),
         position_ids=torch.tensor([list(places)], device=model.device),
         packed_rows=rows,
-        logits_to_keep=1,
+        logits_to_keep=torch.tensor(list(read), device=model.device),
         use_cache=False,
     )
-    logits: Tensor = output.logits[0, -1]
+    logits: Tensor = output.logits[0]
     return logits

@@ -45,7 +45,7 @@ class Reranker:
         template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
             a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
-            window_tokens, prior: override what the checkpoint carries; see `Settings`.
+            window_tokens, prior, likelihood: override what the checkpoint carries; see `Settings`.
 
     Raises:
         ModelError: for a model that cannot be loaded, saying what to do about it.
@@ -73,6 +73,7 @@ class Reranker:
         query_tokens: int | None = None,
         window_tokens: int | None = None,
         prior: float | None = None,
+        likelihood: float | None = None,
     ) -> None:
         if isinstance(model, Checkpoint):
             _refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
@@ -94,6 +95,7 @@ class Reranker:
             query_tokens=query_tokens,
             window_tokens=window_tokens,
             prior=prior,
+            likelihood=likelihood,
         )
         self.name = checkpoint.name
         self._encoder = Encoder(checkpoint.tokenizer)
@@ -109,6 +111,7 @@ class Reranker:
             _read_ids(self._prompter.identifiers.token_ids, self._encoder),
             batch_tokens=batch_tokens,
             cache=cache,
+            whole_head=settings.likelihood > 0,
         )
 
     @property
@@ -145,6 +148,11 @@ class Reranker:
             raise SettingsError(
                 f"these settings need {len(missing)} identifiers that this reranker's engine was "
                 "not made with; make a new Reranker with them"
+            )
+        if other._settings.likelihood and not self._engine.whole_head:
+            raise SettingsError(
+                "the query's likelihood is read with all of the model's head, of which this "
+                "reranker holds the identifiers' part; make a new Reranker with likelihood"
             )
         other._engine = self._engine
         return other

@@ -12,7 +12,7 @@ from reranker.layouts import LAYOUTS
 
 FILE_NAME = "reranker.json"
 FORMAT = 1
-_MOST_PRIOR = 1000
+_MOST_WEIGHT = 1000
 STRATEGIES = ("sliding", "full", "partition")
 # How keys and values of passages are kept.
 STORED = ("float32", "float16", "bfloat16", "int8")
@@ -27,7 +27,9 @@ class Settings:
     `window_tokens=None` means the model's own context length. `absolute` reads scores off against
     the null candidate, for a model trained so: a score is then the log odds of being relevant.
     `prior` is the weight of the first stage's order, learned by `python -m training.prior`: scores
-    are lowered by `prior` times the natural logarithm of a candidate's rank there.
+    are lowered by `prior` times the natural logarithm of a candidate's rank there. `likelihood`,
+    for layouts that ask every passage the query, is the weight of the query's log-likelihood after
+    the passage, in nats (arXiv 2204.07496), which then joins its identifier's logit.
     """
 
     layout: str = "listwise"
@@ -42,6 +44,7 @@ class Settings:
     window_tokens: int | None = None
     absolute: bool = False
     prior: float = 0.0
+    likelihood: float = 0.0
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, tuple(LAYOUTS))
@@ -55,7 +58,10 @@ class Settings:
             )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
-        _check_scores(self.absolute, self.prior)
+        if not isinstance(self.absolute, bool):
+            raise SettingsError(f"absolute must be true or false, found {self.absolute!r}")
+        _check_weight("prior", self.prior)
+        _check_weight("likelihood", self.likelihood)
         if self.window_tokens is not None:
             _check_positive("window_tokens", self.window_tokens)
         if self.window < 2:
@@ -130,13 +136,11 @@ def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
         raise SettingsError(f"unknown {name} {value!r}; known are {', '.join(known)}")
 
 
-def _check_scores(absolute: object, prior: object) -> None:
-    if not isinstance(absolute, bool):
-        raise SettingsError(f"absolute must be true or false, found {absolute!r}")
-    if isinstance(prior, bool) or not isinstance(prior, int | float):
-        raise SettingsError(f"prior must be a number, found {prior!r}")
-    if not 0 <= prior < _MOST_PRIOR:
-        raise SettingsError(f"prior must be from 0 to below {_MOST_PRIOR}, found {prior}")
+def _check_weight(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SettingsError(f"{name} must be a number, found {value!r}")
+    if not 0 <= value < _MOST_WEIGHT:
+        raise SettingsError(f"{name} must be from 0 to below {_MOST_WEIGHT}, found {value}")
 
 
 def _check_positive(name: str, value: object) -> None:

@@ -151,6 +151,7 @@ class Service:
             "query_tokens": settings.query_tokens,
             "absolute": settings.absolute,
             "prior": settings.prior,
+            "likelihood": settings.likelihood,
             "window_tokens": reranker.window_tokens,
             "batch_tokens": reranker.engine.batch_tokens,
             "device": str(reranker.engine.device),

@@ -13,7 +13,7 @@ from reranker.prompter import Prompter
 from reranker.settings import Settings
 from reranker.strategies import strategy_of
 from training.dev import DevQuery, DevSet
-from training.examples import Branch, Example
+from training.examples import example_of
 from training.ndcg import ndcg
 from training.pack import packed
 
@@ -64,11 +64,8 @@ class Evaluation:
 def _score(
     model: nn.Module, device: torch.device, prompts: Sequence[Prompt]
 ) -> list[tuple[float, ...]]:
-    rows = [
-        Example(p.shared, p.identifier_ids, (Branch(p.closing, (0.0,) * len(p.blocks)),), p.null_id)
-        for p in prompts
-    ]
-    logits = model(packed(rows).to(device))[0].float().cpu()
+    rows = packed([example_of(prompt) for prompt in prompts])
+    logits = model(rows.to(device))[0].float().cpu()
     return [
         tuple(row[: len(p.identifier_ids)].tolist()) for row, p in zip(logits, prompts, strict=True)
     ]

@@ -1,12 +1,12 @@
 """Examples: the windows of a mixture as token ids, by number."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reranker.errors import InputError
-from reranker.prompt import Segments
+from reranker.prompt import Asked, Prompt, Segments
 from reranker.prompter import Candidates, Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
@@ -35,13 +35,15 @@ class Branch:
     """One query of an example: its tokens after the passages, its labels, maybe an answer.
 
     `labels` has one a passage, in the prompt's order. `tails` are what follows each passage for
-    this query, where every passage is asked it.
+    this query, where every passage is asked it; one more than there are passages follows nothing.
+    `asked` is where the tails hold the query, if its likelihood is part of the scores.
     """
 
     token_ids: tuple[int, ...]
     labels: tuple[float, ...]
     target: Target | None = None
     tails: tuple[tuple[int, ...], ...] = ()
+    asked: Asked | None = None
 
     def __len__(self) -> int:
         answer = len(self.target.token_ids) - 1 if self.target else 0
@@ -140,7 +142,23 @@ class Examples:
         separators = self.separators
         target = None if separators is None else _target(labels, identifiers, separators)
         tails = self.prompter.tails(asked, identifiers) if self.prompter.asks_after else ()
-        return Branch(closing, labels, target, tails)
+        return Branch(closing, labels, target, tails, self.prompter.asked(asked, len(labels)))
+
+
+def example_of(prompt: Prompt) -> Example:
+    """A prompt as an example, without labels."""
+    labels = (0.0,) * len(prompt.identifier_ids)
+    if prompt.asked is None:
+        branch = Branch(prompt.closing, labels)
+        return Example(prompt.shared, prompt.identifier_ids, (branch,), prompt.null_id)
+    # As training packs them: passages in the prompt's order, the null candidate's tail last.
+    blocks = [prompt.blocks[place] for place in prompt.asked.places]
+    middles = [len(block) - (prompt.tail or 0) for block in blocks]
+    tails = tuple(block[middle:] for block, middle in zip(blocks, middles, strict=True))
+    passages = tuple(block[:m] for block, m in zip(blocks, middles, strict=True))[: len(labels)]
+    asked = replace(prompt.asked, places=tuple(range(len(blocks))))
+    branch = Branch(prompt.closing, labels, None, tails, asked)
+    return Example(((prompt.prefix,), passages), prompt.identifier_ids, (branch,), prompt.null_id)
 
 
 def _target(

@@ -8,12 +8,13 @@
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from reranker.errors import ModelError
 from reranker.packing import pack
-from training.pack import Pack
+from training.pack import Pack, Queries
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,6 +32,11 @@ def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 
         `(queries, passages)`; what stands at padding has no meaning.
     """
     head = model.get_output_embeddings()
+    if pack.queries is not None:
+        read = torch.cat([pack.read, pack.queries.read])
+        logits = _logits(model, pack, read, {}, neftune)
+        last, asked = torch.split(logits, [len(pack.read), len(pack.queries.read)])
+        return _scores(last[:, pack.identifiers], pack, asked)
     if type(head) is not nn.Linear:
         # A quantized or adapted head is computed whole, and its columns picked.
         logits = _logits(model, pack, pack.read, {}, neftune)[:, pack.identifiers]
@@ -48,9 +54,12 @@ def all_logits(
         `(queries, passages)` and `(rows, tokens, vocabulary)`.
     """
     assert pack.answers is not None, "the pack was made with answers"
-    logits = _logits(model, pack, pack.answers.read.flatten(), {}, neftune)
-    tokens = logits.view(*pack.answers.read.shape, -1)
-    return _scores(tokens[:, 0, pack.identifiers], pack), tokens
+    read = pack.answers.read.flatten()
+    also = read[:0] if pack.queries is None else pack.queries.read
+    logits = _logits(model, pack, torch.cat([read, also]), {}, neftune)
+    tokens = logits[: len(read)].view(*pack.answers.read.shape, -1)
+    asked = None if pack.queries is None else logits[len(read) :]
+    return _scores(tokens[:, 0, pack.identifiers], pack, asked), tokens
 
 
 def pack_attention(model: "PreTrainedModel") -> None:
@@ -66,10 +75,26 @@ def pack_attention(model: "PreTrainedModel") -> None:
         )
 
 
-def _scores(logits: Tensor, pack: Pack) -> Tensor:
-    """Each passage's score, `(queries, passages)`, out of `(queries, identifiers)` logits."""
+def _scores(logits: Tensor, pack: Pack, asked: Tensor | None = None) -> Tensor:
+    """Each passage's score, `(queries, passages)`.
+
+    Out of `(queries, identifiers)` logits, and the `(tokens, vocabulary)` logits of the queries'
+    own tokens, where their likelihood is part of the scores.
+    """
     scores = logits.gather(1, pack.columns)
-    return scores if pack.null is None else scores - logits[:, pack.null, None]
+    null = None if pack.null is None else logits[:, pack.null, None]
+    if pack.queries is not None and asked is not None:
+        likelihoods = _likelihoods(asked, pack.queries, len(scores))
+        scores = scores + likelihoods[:, : scores.shape[1]]
+        null = None if null is None else null + likelihoods[:, -1:]
+    return scores if null is None else scores - null
+
+
+def _likelihoods(logits: Tensor, queries: Queries, rows: int) -> Tensor:
+    """The weighted log-likelihood of each query after every candidate, `(rows, width)`."""
+    lost = F.cross_entropy(logits.float(), queries.targets, reduction="none")
+    sums = lost.new_zeros(rows * queries.width).index_add(0, queries.candidates, lost)
+    return -queries.weight * sums.view(rows, queries.width)
 
 
 def _logits(

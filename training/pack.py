@@ -35,6 +35,26 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
+class Queries:
+    """The queries' own tokens, whose likelihood after every passage is part of the scores.
+
+    `read` `(tokens,)` are the places in the pack whose next token the `targets` `(tokens,)` are.
+    `candidates` `(tokens,)` says whose they are: query times width and the passage's place; `width`
+    is the most candidates of a query, the null candidate, at the last place, included.
+    """
+
+    read: Tensor
+    targets: Tensor
+    candidates: Tensor
+    width: int
+    weight: float
+
+    def to(self, device: Any, **options: Any) -> "Queries":
+        """The same on another device."""
+        return Queries(*_moved(self, device, options))
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """Examples for one forward pass; its queries are those of all examples, one after the other.
 
@@ -47,6 +67,7 @@ class Pack:
         labels: `(queries, passages)`; `mask` `(queries, passages)` is true for real passages.
         null: where in `identifiers` the null candidate stands, if scores are read against it.
         answers: for language-modelling losses.
+        queries: for scores that the query's likelihood is part of.
     """
 
     tokens: Tensor
@@ -59,6 +80,7 @@ class Pack:
     mask: Tensor
     null: int | None = None
     answers: Answers | None = None
+    queries: Queries | None = None
 
     def __len__(self) -> int:
         return len(self.read)
@@ -95,6 +117,7 @@ def packed(examples: Sequence[Example]) -> Pack:
         mask=_padded([[True] * len(branch.labels) for _, branch in branches]),
         null=None if null_id is None else places[null_id],
         answers=_answers([branch for _, branch in branches], read),
+        queries=_queries([branch for _, branch in branches], read, null_id is not None),
     )
 
 
@@ -117,8 +140,9 @@ def _tree(example: Example) -> Tree:
     sees: list[tuple[int, ...]] = [(), *((0,) for _ in passages)]
     first = tuple(range(len(lengths)))
     for branch in example.branches:
-        tails = tuple(range(len(lengths), len(lengths) + len(passages)))
+        tails = tuple(range(len(lengths), len(lengths) + len(branch.tails)))
         sees += [(0, place) for place in first[1:]]
+        sees += [(0,)] * (len(tails) - len(passages))
         sees.append((*first, *tails))
         lengths += [*map(len, branch.tails), len(branch) - sum(map(len, branch.tails))]
     return Tree(tuple(lengths), tuple(sees))
@@ -167,6 +191,31 @@ def _answers(branches: Sequence[Branch], read: Tensor) -> Answers | None:
         ranks=_padded([target.ranks for target in targets]),
         mask=mask,
     )
+
+
+def _queries(branches: Sequence[Branch], read: Tensor, null: bool) -> Queries | None:
+    asked = branches[0].asked
+    if asked is None:
+        return None
+    width = max(len(branch.labels) for branch in branches) + null
+    found = [
+        (place, token, number * width + candidate)
+        for number, (branch, last) in enumerate(zip(branches, read.tolist(), strict=True))
+        for place, token, candidate in _asked(branch, last, width)
+    ]
+    places, targets, candidates = (torch.tensor(column) for column in zip(*found, strict=True))
+    return Queries(places, targets, candidates, width, asked.weight)
+
+
+def _asked(branch: Branch, last: int, width: int) -> Iterator[tuple[int, int, int]]:
+    """(place before it, token, candidate's place) of the query's tokens after every passage."""
+    assert branch.asked is not None, "called where the likelihood is asked for"
+    start = last + 1 - len(branch.token_ids) - sum(map(len, branch.tails))
+    for number, tail in enumerate(branch.tails):
+        candidate = number if number < len(branch.labels) else width - 1
+        for place in range(branch.asked.start, branch.asked.stop):
+            yield start + place - 1, tail[place], candidate
+        start += len(tail)
 
 
 def _padded(rows: Sequence[Sequence[float]]) -> Tensor:

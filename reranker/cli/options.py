@@ -66,7 +66,9 @@ class RerankerOptions:
     ] = None
     cache: Annotated[
         Path | None,
-        _option(MODEL, "FOLDER", "Keep what the model reads of passages there (layout blocks)."),
+        _option(
+            MODEL, "FOLDER", "Keep what the model reads of passages there (layouts that allow it)."
+        ),
     ] = None
     stored: Annotated[
         str,
@@ -109,6 +111,10 @@ class RerankerOptions:
     prior: Annotated[
         float | None,
         _option(PROMPT, "W", "Weight of the first stage's order; 0 for the model alone.", min=0),
+    ] = None
+    likelihood: Annotated[
+        float | None,
+        _option(PROMPT, "W", "Weight of the query's likelihood (layout cross).", min=0),
     ] = None
 
     def reranker(self) -> "Reranker":

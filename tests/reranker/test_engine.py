@@ -172,7 +172,10 @@ def test_the_head_is_narrow_and_nothing_is_cached() -> None:
     _, engine = pair()
     head = engine._model.get_output_embeddings()
     assert head.weight.shape == (len(IDENTIFIERS), 32)
-    assert not engine._forward([row([1, 2]), row([3])]).requires_grad
+    for logits, likelihoods in engine._forward([row([1, 2]), row([3])]):
+        assert logits.shape == (len(IDENTIFIERS),)
+        assert not logits.requires_grad
+        assert likelihoods is None
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
