@@ -8,8 +8,6 @@ the one that was broken off. Writes `ablation.json` and `README.md` into the fol
 
 import json
 import logging
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from benchmarks.ablation_report import Ablation, Values, markdown
+from benchmarks.command import command_line
 from benchmarks.work import digest
 from reranker.cli.terminal import run_app
 from reranker.errors import SettingsError
@@ -119,7 +118,7 @@ def conduct(base: Recipe, cells: Sequence[Cell], output: Path) -> Ablation:
     for cell, recipe in recipes:
         values = _measured(cell, recipe, dev, output / CELLS)
         found.setdefault(cell.label, {})[cell.seed] = values
-    command = shlex.join(["python", "-m", "benchmarks.ablation", *sys.argv[1:]])
+    command = command_line("ablation")
     return Ablation(command, base.text(), found, {one.name: _as_given(one) for one in dev})
 
 

@@ -7,8 +7,6 @@ calibrated. Writes `absolute.json` and `README.md` into the results' folder.
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from rich.markup import escape
 from tqdm import tqdm
 
 from benchmarks.calibration import auc, calibration_error, merged
+from benchmarks.command import command_line
 from benchmarks.experiment import sampled
 from benchmarks.metrics import RELEVANT_FROM
 from benchmarks.models import DEFAULT
@@ -133,22 +132,22 @@ def _ranked(
             reranker.rank(text, passages[start : start + request])
             for start in range(0, len(ids), request)
         ]
-        entries = [(p.passage.id or "", p) for part in parts for p in part]
-        order = merged([[(p.passage.id or "", p.score) for p in part] for part in parts])
+        entries = [p for part in parts for p in part]
+        order = merged([[(p.id, p.score) for p in part] for part in parts])
         judged = list(grades.values())
-        whole = [p.passage.id or "" for p in reranker.rank(text, passages)]
+        whole = [p.id for p in reranker.rank(text, passages)]
         yield Ranked(
             merged=ndcg([grades.get(id_, 0) for id_ in order], judged),
             whole=ndcg([grades.get(id_, 0) for id_ in whole], judged),
-            scores=tuple(p.score for _, p in entries),
-            probabilities=tuple(p.relevance or 0.0 for _, p in entries),
-            relevant=tuple(grades.get(id_, 0) >= least for id_, _ in entries),
+            scores=tuple(p.score for p in entries),
+            probabilities=tuple(p.relevance or 0.0 for p in entries),
+            relevant=tuple(grades.get(p.id, 0) >= least for p in entries),
         )
 
 
 def write(found: Sequence[Findings], folder: Path, *, facts: dict[str, object]) -> None:
     """Write findings as JSON and Markdown."""
-    command = shlex.join(["python", "-m", "benchmarks.absolute", *sys.argv[1:]])
+    command = command_line("absolute")
     values = {"command": command, **facts, "collections": [asdict(one) for one in found]}
     write_atomically(folder / "absolute.json", json.dumps(values, indent=1) + "\n")
     write_atomically(folder / "README.md", markdown(found, command, facts))

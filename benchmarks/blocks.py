@@ -6,8 +6,6 @@ Writes `blocks.json`, `README.md` and `blocks.png` into `benchmarks/results/NAME
 round, and goes on where it stopped.
 """
 
-import shlex
-import sys
 import tempfile
 from collections.abc import Sequence
 from itertools import product
@@ -18,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.command import command_line
 from reranker.cli.options import one_of
 from reranker.cli.terminal import run_app
 from reranker.errors import InputError
@@ -148,16 +147,12 @@ def conduct(
             contest = Contest(base, cell, against=against, folder=Path(kept), memory=memory)
             apart = contest.prepare(exact=0 in todo)
             for number in todo:
-                one = contest.round(number, _command(), apart if number == 0 else None)
+                one = contest.round(number, command_line("blocks"), apart if number == 0 else None)
                 report = report.added(one)
                 report.write(folder)
                 _show(contest, one)
             plot(report, folder)
     return report
-
-
-def _command() -> str:
-    return shlex.join(["python", "-m", "benchmarks.blocks", *sys.argv[1:]])
 
 
 def _show(contest: "Contest", one: "Round") -> None:

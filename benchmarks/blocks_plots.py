@@ -1,14 +1,12 @@
 """Milliseconds by the number of passages, and by their length, as one plot."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.blocks_entrants import ENTRANTS, Cell
 from benchmarks.blocks_report import PLOT, BlocksReport, milliseconds
-from benchmarks.plots import COLOURS
-from reranker.errors import MissingExtraError
+from benchmarks.figure import COLOURS, new_figure, save
 
 
 def plot(report: BlocksReport, folder: Path) -> None:
@@ -26,7 +24,7 @@ def plot(report: BlocksReport, folder: Path) -> None:
     right.set(xlabel=f"tokens each of {passages:,} passages")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False)
-    _save(figure, folder / PLOT)
+    save(figure, folder / PLOT)
 
 
 def _commonest(values: Sequence[int]) -> int:
@@ -45,25 +43,10 @@ def _curves(axes: Any, report: BlocksReport, place: Callable[[Cell], int | None]
             axes.plot(*zip(*sorted(points), strict=True), marker="o", color=colour, label=entrant)
 
 
-def _figure() -> tuple[Any, Any]:
+def _figure() -> tuple[Any, list[Any]]:
     """Two axes with one logarithmic scale of times."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "eval", "plotting") from error
-    figure = Figure(figsize=(11.0, 4.2), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
+    figure, axes = new_figure(11.0, 4.2, columns=2, share_y=True)
     for one in axes:
         one.set_yscale("log")
         one.grid(alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write a PNG whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder) / path.name
-        figure.savefig(temporary, dpi=150, metadata={"Software": None})
-        temporary.replace(path)

@@ -158,16 +158,12 @@ def _verdicts(report: BlocksReport) -> str:
     for cell, limit in ((Cell(100, 100), FASTER), (Cell(WINDOW, 100), ONE_WINDOW)):
         if found := ratios(cells.get(cell, ()), SLIDING, WARM):
             name = f"{SLIDING} / {WARM}, {cell}"
-            rows.append([name, _spread(found), str(limit), _met(limit, median(found))])
+            rows.append([name, _spread(found), str(limit), limit.verdict(median(found))])
     apart = [one.difference for one in report.rounds if one.difference is not None]
     if apart and report.configuration.get("dtype") == "float32":
         largest = max(apart)
-        rows.append(["score difference", f"{largest:.1e}", str(EXACT), _met(EXACT, largest)])
+        rows.append(["score difference", f"{largest:.1e}", str(EXACT), EXACT.verdict(largest)])
     return table(["", "found", "required", ""], rows) if rows else ""
-
-
-def _met(limit: Limit, value: float) -> str:
-    return "met" if limit.met(value) else "missed"
 
 
 def _spread(found: Sequence[float]) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figure import COLOURS, new_figure, save
 from benchmarks.metrics import NDCG
 from benchmarks.report import Experiment, Report, Row
-from reranker.errors import MissingExtraError
 
-COLOURS = ("#9aa0a6", "#3b6fb6", "#d9822b", "#4c9f70", "#b0413e", "#7d5ba6", "#8a6d3b", "#2a9d9d")
+HEIGHT = 4.0
 
 
 def plot(report: Report, folder: Path) -> list[Path]:
@@ -27,7 +27,8 @@ def plot(report: Report, folder: Path) -> list[Path]:
 def bars(experiments: Sequence[Experiment]) -> Any:
     """A group of bars an experiment, one bar a run, with 95% intervals of nDCG@10."""
     labels = list(dict.fromkeys(row.label for e in experiments for row in e.rows))
-    figure, axes = _figure(max(5.0, 1.5 + 0.45 * sum(len(e.rows) for e in experiments)))
+    count = sum(len(e.rows) for e in experiments)
+    figure, [axes] = new_figure(max(5.0, 1.5 + 0.45 * count), HEIGHT)
     for place, experiment in enumerate(experiments):
         width = 0.8 / len(experiment.rows)
         for index, row in enumerate(experiment.rows):
@@ -44,7 +45,7 @@ def bars(experiments: Sequence[Experiment]) -> Any:
 def gains(experiment: Experiment) -> Any:
     """Each query's difference in nDCG@10 to the first stage, sorted, one line a reranker."""
     first, *rerankers = experiment.rows
-    figure, axes = _figure(7.0)
+    figure, [axes] = new_figure(7.0, HEIGHT)
     for index, row in enumerate(rerankers, 1):
         before, after = first.per_query[NDCG], row.per_query[NDCG]
         differences = sorted((after[query] - before[query] for query in before), reverse=True)
@@ -75,25 +76,9 @@ def _patch(colour: str) -> Any:
     return Patch(color=colour)
 
 
-def _figure(width: float) -> tuple[Any, Any]:
-    """A figure apart from pyplot, which needs no display and leaves no global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "eval", "plotting") from error
-    figure = Figure(figsize=(width, 4.0), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _save(figure: Any, stem: Path) -> list[Path]:
-    """Write PNG and SVG, the same bytes for the same figures."""
-    import matplotlib as mpl
-
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
-    with mpl.rc_context({"svg.hashsalt": stem.name}):
-        figure.savefig(png, dpi=150, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-    return [png, svg]
+    """Write PNG and SVG."""
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".png", ".svg")]
+    for path in paths:
+        save(figure, path)
+    return paths

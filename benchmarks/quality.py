@@ -6,8 +6,6 @@ people's run files. Writes `results.json`, `README.md`, runs and plots into
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.command import command_line
 from benchmarks.experiment import Plan, RunFile, conduct
 from benchmarks.metrics import MEASURES, NDCG
 from benchmarks.published import check
@@ -116,7 +115,7 @@ def quality(
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; the same command goes on from here")
         raise typer.Exit(130) from None
-    report = Report(name, _command(), experiments)
+    report = Report(name, command_line("quality"), experiments)
     write(report, plan.results, plots=plots)
     _show(report, plan.results)
 
@@ -190,10 +189,6 @@ def write(report: Report, folder: Path, *, plots: bool = True) -> None:
         from benchmarks.plots import plot
 
         plot(report, folder / "plots")
-
-
-def _command() -> str:
-    return shlex.join(["python", "-m", "benchmarks.quality", *sys.argv[1:]])
 
 
 def _show(report: Report, folder: Path) -> None:

@@ -11,6 +11,11 @@ from benchmarks.timing import PairedTimes, Work, time_pair
 from benchmarks.workload import Workload
 
 
+def verdict(kept: bool) -> str:
+    """Whether what is required was kept, in a word."""
+    return "met" if kept else "missed"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What a ratio must keep to: at least a value, or at most."""
@@ -24,6 +29,10 @@ class Limit:
     def met(self, ratio: float) -> bool:
         """Whether a ratio keeps to it."""
         return ratio <= self.value if self.at_most else ratio >= self.value
+
+    def verdict(self, ratio: float) -> str:
+        """Whether a ratio keeps to it, in a word."""
+        return verdict(self.met(ratio))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,7 @@ class Result:
     @property
     def verdict(self) -> str:
         """Whether the limit was kept, in a word; a dash where there is none."""
-        if self.limit is None:
-            return "-"
-        return "met" if self.limit.met(self.times.ratio) else "missed"
+        return "-" if self.limit is None else self.limit.verdict(self.times.ratio)
 
 
 Prepare = Callable[[Contestants, Workload], Race]

@@ -8,8 +8,6 @@ never wait, latency and throughput in open loop, and what an overload does. Writ
 
 import asyncio
 import json
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.command import command_line
 from reranker.cli.terminal import run_app
 from reranker.files import write_atomically
 
@@ -165,7 +164,7 @@ async def _measured(
         closed = await trials.saturated(servers, plan.requests, plan.clients, plan.rounds)
         return ServeReport(
             name=name,
-            command=shlex.join(["python", "-m", "benchmarks.serve", *sys.argv[1:]]),
+            command=command_line("serve"),
             model=reranker.name,
             servers=plan.servers,
             overheads=overheads,

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from benchmarks.figure import COLOURS, new_figure, save
 from benchmarks.load import End
 from benchmarks.load_mix import LONG, SHORT
-from benchmarks.plots import COLOURS
-from benchmarks.race import Limit
+from benchmarks.race import Limit, verdict
 from benchmarks.report import machine, versions
 from benchmarks.serve_check import checks
 from benchmarks.serve_figures import (
@@ -27,7 +27,6 @@ from benchmarks.serve_figures import (
 from benchmarks.serve_process import PLAIN, QUEUE, RAY
 from benchmarks.speed_report import processor
 from benchmarks.tables import table
-from reranker.errors import MissingExtraError
 
 OURS = (QUEUE, RAY)
 OVERHEAD = Limit(20, at_most=True)
@@ -133,7 +132,7 @@ def _overhead(found: Overhead) -> list[str]:
         f"{1000 * found.difference:.1f}",
         f"{milliseconds:.1f}",
         f"{OVERHEAD} ms" if ours else "-",
-        _verdict(OVERHEAD.met(milliseconds)) if ours else "-",
+        OVERHEAD.verdict(milliseconds) if ours else "-",
     ]
 
 
@@ -162,7 +161,7 @@ def _opened(report: ServeReport, name: str, load: float) -> list[str]:
         f"{median(each.throughput for each in trials):.3f}",
         f"{ratio:.2f}",
         f"{GAIN}, p95 of short no worse" if required else "-",
-        _verdict(GAIN.met(ratio) and slow <= plain_slow) if required else "-",
+        verdict(GAIN.met(ratio) and slow <= plain_slow) if required else "-",
         _quantiles(pooled(trials, SHORT)),
         _quantiles(pooled(trials, LONG)),
         _ends(ends_of(trials)),
@@ -177,10 +176,10 @@ def _overload(found: Overload) -> str:
     honest = known == len(trial.answers)
     before, mebibytes = median(found.before), [size / 2**20 for size in found.memory]
     rows = [
-        ["requests by status", told, "a result or a refusal in JSON", _verdict(honest)],
+        ["requests by status", told, "a result or a refusal in JSON", verdict(honest)],
         ["requests by end", _ends(ends), "-", "-"],
         ["answers/s in time over capacity", f"{found.kept:.2f}", str(KEPT),
-         _verdict(KEPT.met(found.kept))],
+         KEPT.verdict(found.kept)],
         ["tokens/s in time over capacity", f"{found.tokens_kept:.2f}", "-", "-"],
         ["memory before, most, after, MiB",
          f"{mebibytes[0]:.0f}, {max(mebibytes):.0f}, {mebibytes[-1]:.0f}", "bounded", "-"],
@@ -199,12 +198,7 @@ def plot(report: ServeReport, path: Path) -> None:
     Raises:
         MissingExtraError: where matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "eval", "plotting") from error
-    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(9.0, 3.6, columns=2)
     for place, name in enumerate(report.servers):
         trials = [of_server(report.opened, name, load) for load in report.loads]
         throughput = [median(each.throughput for each in found) for found in trials]
@@ -214,10 +208,8 @@ def plot(report: ServeReport, path: Path) -> None:
     for axes, title in ((left, "answers in time a second"), (right, "short requests' p95, s")):
         axes.set_xticks(range(len(report.loads)), [f"{load:g} x capacity" for load in report.loads])
         axes.set_title(title, fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
     left.legend(frameon=False, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    save(figure, path)
 
 
 def _bars(axes: Any, heights: Sequence[float], place: int, servers: int, name: str) -> None:
@@ -242,10 +234,6 @@ def _quantiles(seconds: Sequence[float]) -> str:
 
 def _listed(seconds: Sequence[float]) -> str:
     return ", ".join(f"{each:.2f}" for each in seconds)
-
-
-def _verdict(good: bool) -> str:
-    return "met" if good else "missed"
 
 
 def _without_texts(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,6 @@ against one query after another. Writes `speed.json`, `README.md` and `speed.png
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,6 +17,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.command import command_line
 from reranker.cli.terminal import run_app
 from reranker.files import write_atomically
 
@@ -91,7 +90,7 @@ def measure(
         settings = settings or _settings(runners)
         results += _races(runners, workload, rounds)
     return SpeedReport(
-        command=shlex.join(["python", "-m", "benchmarks.speed", *sys.argv[1:]]),
+        command=command_line("speed"),
         model=Path(model).name if Path(model).is_dir() else model,
         rounds=rounds,
         workload=workload,

@@ -2,18 +2,17 @@
 
 import os
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figure import new_figure, save
 from benchmarks.race import Result
 from benchmarks.report import machine, versions
 from benchmarks.tables import table
 from benchmarks.workload import Workload
-from reranker.errors import MissingExtraError
 
 HEADER = ("race", "device", "ratio", "quartiles", "range", "required", "", "seconds")
 METHOD = (
@@ -125,7 +124,7 @@ def plot(report: SpeedReport, path: Path) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("ratio of times (bar: median, whisker: range, black mark: required)")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _load(report: SpeedReport) -> str:
@@ -161,26 +160,12 @@ def _bar(axes: Any, place: int, result: Result) -> None:
 
 
 def _figure(bars: int) -> tuple[Any, Any]:
-    """A figure apart from pyplot, which needs no display and leaves no global state."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import NullFormatter, ScalarFormatter
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "eval", "plotting") from error
-    figure = Figure(figsize=(8.0, 1.2 + 0.45 * bars), layout="constrained")
-    axes = figure.subplots()
+    """Axes for so many bars, with a logarithmic scale of ratios."""
+    figure, [axes] = new_figure(8.0, 1.2 + 0.45 * bars)
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
     axes.set_xscale("log", base=2)
     axes.margins(x=0.12)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write a PNG whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder) / path.name
-        figure.savefig(temporary, dpi=150, metadata={"Software": None})
-        temporary.replace(path)

@@ -7,8 +7,6 @@ a tiny one made by hand: what is looked at is the store. Writes `store.json` and
 """
 
 import json
-import shlex
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +20,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.command import command_line
 from benchmarks.race import Limit
 from benchmarks.report import machine, versions
 from benchmarks.speed_report import processor
@@ -92,9 +91,7 @@ def store(
         plan = Store(made, passages, queries, candidates, int(memory * 2**20), stored)
         filled = _apart(fill, plan)
         opened = _apart(rank, plan)
-    report = StoreReport(
-        shlex.join(["python", "-m", "benchmarks.store", *sys.argv[1:]]), plan, filled, opened
-    )
+    report = StoreReport(command_line("store"), plan, filled, opened)
     write(report, RESULTS / name)
     console.print(_verdicts(report))
     console.print(f"written to {escape(str(RESULTS / name))}")
@@ -138,7 +135,7 @@ def markdown(report: StoreReport) -> str:
 
 def _verdicts(report: StoreReport) -> str:
     rows = [
-        [name, f"{value:,.1f}", str(limit), "met" if limit.met(value) else "missed"]
+        [name, f"{value:,.1f}", str(limit), limit.verdict(value)]
         for name, value, limit in report.verdicts
     ]
     return table(["", "found", "required", ""], rows)

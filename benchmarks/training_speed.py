@@ -6,8 +6,6 @@ Writes `training.json` and `README.md` into a folder.
 """
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from benchmarks.command import command_line
 from benchmarks.race import Limit
 from benchmarks.report import machine, versions
 from benchmarks.speed_report import load_average, processor
@@ -129,7 +128,7 @@ def measure(recipe: Recipe, rounds: int) -> TrainingSpeed:
     times = _race(sides, rounds)
     raced = [sides.batches[turn % len(sides.batches)] for turn in range(1, rounds + 1)]
     return TrainingSpeed(
-        command=shlex.join(["python", "-m", "benchmarks.training_speed", *sys.argv[1:]]),
+        command=command_line("training_speed"),
         recipe=recipe.text(),
         times=times,
         tokens=tuple(batch.real for batch in raced),
@@ -200,10 +199,7 @@ def _verdicts(found: TrainingSpeed) -> list[list[str]]:
         ("times as fast", spread, LIMIT, found.times.ratio),
         ("losses apart", f"{found.loss_difference:.2g}", TOLERANCE, found.loss_difference),
     )
-    return [
-        [name, told, str(limit), "met" if limit.met(value) else "missed"]
-        for name, told, limit, value in rows
-    ]
+    return [[name, told, str(limit), limit.verdict(value)] for name, told, limit, value in rows]
 
 
 def main() -> None:

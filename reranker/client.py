@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from reranker.errors import MissingExtraError
 from reranker.ranking import Ranking
@@ -17,7 +17,29 @@ URL = "http://127.0.0.1:8000"
 """Where `make serve` listens."""
 
 
-class Client:
+class _Connected:
+    """What both clients hold: the service, on its terms, and connections to it."""
+
+    _connections: ClassVar[str]
+    """The class of httpx that holds them."""
+
+    def __init__(
+        self,
+        url: str = URL,
+        *,
+        api_key: str | None = None,
+        model: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 2,
+    ) -> None:
+        self._remote = Remote(url, api_key, model, timeout, retries)
+        self._http = getattr(_httpx(), self._connections)(headers=self._remote.headers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._remote.url!r}, model={self._remote.model!r})"
+
+
+class Client(_Connected):
     """Ranks by a service, as `Reranker` does here; may be shared by threads.
 
     What has too much to do, or broke the connection, is asked again: after the seconds that it
@@ -35,20 +57,7 @@ class Client:
         SettingsError: for an address, a key or terms that nothing can be asked with.
     """
 
-    def __init__(
-        self,
-        url: str = URL,
-        *,
-        api_key: str | None = None,
-        model: str | None = None,
-        timeout: float = 60.0,
-        retries: int = 2,
-    ) -> None:
-        self._remote = Remote(url, api_key, model, timeout, retries)
-        self._http = _httpx().Client(headers=self._remote.headers)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._remote.url!r}, model={self._remote.model!r})"
+    _connections = "Client"
 
     def __enter__(self) -> Self:
         return self
@@ -106,26 +115,13 @@ class Client:
             return _lost(error)
 
 
-class AsyncClient:
+class AsyncClient(_Connected):
     """`Client` for asyncio: `await client.rank(…)`, `async with`, `await client.aclose()`.
 
     Cancelling a call closes its connection, and the service drops the work.
     """
 
-    def __init__(
-        self,
-        url: str = URL,
-        *,
-        api_key: str | None = None,
-        model: str | None = None,
-        timeout: float = 60.0,
-        retries: int = 2,
-    ) -> None:
-        self._remote = Remote(url, api_key, model, timeout, retries)
-        self._http = _httpx().AsyncClient(headers=self._remote.headers)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._remote.url!r}, model={self._remote.model!r})"
+    _connections = "AsyncClient"
 
     async def __aenter__(self) -> Self:
         return self

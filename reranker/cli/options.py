@@ -67,7 +67,7 @@ class RerankerOptions:
     cache: Annotated[
         Path | None,
         _option(
-            MODEL, "FOLDER", "Keep what the model reads of passages there (layouts that allow it)."
+            MODEL, "FOLDER", "Keep what the model reads of passages there (layouts blocks, cross)."
         ),
     ] = None
     stored: Annotated[

@@ -20,7 +20,7 @@ from training.mixture import Mixture, Source
 from training.objectives import softmax_cross_entropy
 from training.pack import packed
 from training.row import Judged, Row
-from training.tree import Tree
+from training.tree import Tree, TreeRows
 from training.window import Sizes
 
 PASSAGES = tuple(Passage("word " * count + "end") for count in (3, 9, 1, 5))
@@ -97,3 +97,28 @@ def test_a_recipe_trains_it(toy, tmp_path):
     recipe = toy_recipe(toy, "reranker.layout=cross", "queries=2")
     ranking = Reranker(train(recipe, tmp_path / "out"), device="cpu").rank("which", ["yes", "no"])
     assert len(ranking) == 2
+
+
+# A prefix, two passages that see it, a query behind each, and a closing after the queries.
+BRANCHED = Tree((4, 3, 5, 2, 3, 3), ((), (0,), (0,), (0, 1), (0, 2), (0, 3, 4)))
+PLACES = ([0, 1, 2, 3], [4, 5, 6], [4, 5, 6, 7, 8], [7, 8], [9, 10, 11], [12, 13, 14])
+SDPA = torch.nn.functional.scaled_dot_product_attention
+
+
+def each_apart(query, key, value, band):
+    """Every segment of `BRANCHED` as a row of its own, behind copies of what it sees."""
+    queries, keys, values = (torch.split(x, BRANCHED.lengths, dim=2) for x in (query, key, value))
+    for own, sees in enumerate(BRANCHED.sees):
+        read = (*sees, own)
+        places = torch.tensor([place for segment in read for place in PLACES[segment]])
+        back = torch.tensor(PLACES[own])[:, None] - places
+        k, v = (torch.cat([x[segment] for segment in read], dim=2) for x in (keys, values))
+        yield SDPA(queries[own], k, v, attn_mask=(back >= 0) & (back < band))
+
+
+@pytest.mark.parametrize("band", [1, 3, 6, 9, 100])
+def test_a_band_counts_positions_as_if_each_segment_were_alone(band):
+    tensors = torch.randn(3, 1, 2, 2 * BRANCHED.size, 8, generator=torch.Generator().manual_seed(0))
+    found = TreeRows([BRANCHED, BRANCHED]).attend(0, *tensors, band, SDPA)
+    wanted = [part for row in tensors.chunk(2, dim=3) for part in each_apart(*row, band)]
+    torch.testing.assert_close(found, torch.cat(wanted, dim=2), atol=1e-6, rtol=1e-5)

@@ -1,0 +1,9 @@
+"""The command that made a report."""
+
+import shlex
+import sys
+
+
+def command_line(name: str) -> str:
+    """The command line of this process, which runs the benchmark of that name."""
+    return shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])
