@@ -122,7 +122,7 @@ class PassageCache:
             self._kept.move_to_end(key)
         self.statistics.memory += len(found.keys() & set(keys[1:]))
         if self.store is not None and len(found) < len(set(keys)):
-            stored, damaged = self.store.get({key for key in keys if key not in found})
+            stored, damaged = self.store.get(dict.fromkeys(key for key in keys if key not in found))
             self.statistics.disk += len(stored.keys() & set(keys[1:]))
             self.statistics.damaged += damaged
             self._remember(stored)
