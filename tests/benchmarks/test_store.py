@@ -21,12 +21,12 @@ def test_passages_are_short_and_all_different() -> None:
 
 @linux
 def test_what_was_filled_is_found_again(tmp_path: Path) -> None:
-    plan = Store(str(tmp_path), 200, 6, 30, 20_000, "int8")
+    plan = Store(str(tmp_path), 200, 6, 30, 60_000, "int8")
     filled = fill(plan)
     assert filled.file > 0
     opened = rank(plan)
     assert (opened.entries, opened.computed, opened.damaged) == (200, 0, 0)
-    assert 0 < opened.counted <= 20_000 / 2**20
+    assert 0 < opened.counted <= 60_000 / 2**20
     assert 0 < opened.in_memory < 1
 
 
