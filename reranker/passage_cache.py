@@ -6,7 +6,7 @@ the least recently used going first, and on disk where a folder is given.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
 
@@ -33,6 +33,11 @@ class CacheStatistics:
     computed: int = 0
     damaged: int = 0
     tokens_saved: int = 0
+
+    def since(self, before: "CacheStatistics") -> "CacheStatistics":
+        """What was done after these statistics were taken."""
+        names = [field.name for field in fields(self)]
+        return CacheStatistics(**{n: getattr(self, n) - getattr(before, n) for n in names})
 
     @property
     def hit_rate(self) -> float:

@@ -12,9 +12,11 @@ from prometheus_client import (
     generate_latest,
 )
 
+from reranker.passage_cache import CacheStatistics
 from serve.errors import Refusal
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+KEPT = ("memory", "disk", "computed", "damaged")
 FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -26,6 +28,9 @@ class Metrics(Protocol):
 
     def passed(self, windows: int, tokens: int, batch_tokens: int) -> None:
         """A pass was read, of a budget of `batch_tokens`."""
+
+    def kept(self, done: CacheStatistics, held: int) -> None:
+        """A passage cache did this, and holds so many bytes in memory now."""
 
     def answered(self, milliseconds: Mapping[str, float]) -> None:
         """A request was answered, after these parts of time."""
@@ -59,6 +64,16 @@ class PrometheusMetrics:
         self._fill = Histogram(
             "reranker_batch_fill", "Tokens of a pass over its budget", buckets=FILL, registry=own
         )
+        self._passages = Counter(
+            "reranker_cache_passages",
+            "Passages looked for in the cache, by where they were; those damaged were computed",
+            ["where"],
+            registry=own,
+        )
+        self._saved = Counter(
+            "reranker_cache_tokens_saved", "Tokens that no pass had to read", registry=own
+        )
+        self._held = Gauge("reranker_cache_bytes", "What is kept in memory", registry=own)
         self._latency = Histogram(
             "reranker_latency_seconds",
             "Parts of an answered request's time",
@@ -83,6 +98,13 @@ class PrometheusMetrics:
         self._windows.inc(windows)
         self._tokens.inc(tokens)
         self._fill.observe(tokens / batch_tokens)
+
+    def kept(self, done: CacheStatistics, held: int) -> None:
+        """A passage cache did this, and holds so many bytes in memory now."""
+        for where in KEPT:
+            self._passages.labels(where).inc(getattr(done, where))
+        self._saved.inc(done.tokens_saved)
+        self._held.set(held)
 
     def answered(self, milliseconds: Mapping[str, float]) -> None:
         """A request was answered, after these parts of time."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from ray.serve.metrics import Counter, Gauge, Histogram
 
+from reranker.passage_cache import CacheStatistics
 from serve.errors import Refusal
-from serve.metrics import FILL, SECONDS, PrometheusMetrics
+from serve.metrics import FILL, KEPT, SECONDS, PrometheusMetrics
 
 
 class RayMetrics(PrometheusMetrics):
@@ -20,6 +21,9 @@ class RayMetrics(PrometheusMetrics):
         self._ray_queued = (Gauge("reranker_queue_windows"), Gauge("reranker_queue_tokens"))
         self._ray_read = (Counter("reranker_windows"), Counter("reranker_tokens"))
         self._ray_fill = Histogram("reranker_batch_fill", boundaries=list(FILL))
+        self._ray_passages = Counter("reranker_cache_passages", tag_keys=("where",))
+        self._ray_saved = Counter("reranker_cache_tokens_saved")
+        self._ray_held = Gauge("reranker_cache_bytes")
         self._ray_requests = Counter("reranker_requests", tag_keys=("outcome",))
         self._ray_latency = Histogram(
             "reranker_latency_seconds", boundaries=list(SECONDS), tag_keys=("part",)
@@ -37,6 +41,17 @@ class RayMetrics(PrometheusMetrics):
             counter.inc(value)
         self._ray_fill.observe(tokens / batch_tokens)
         self._tell_depth()
+
+    def kept(self, done: CacheStatistics, held: int) -> None:
+        """A passage cache did this, and holds so many bytes in memory now."""
+        super().kept(done, held)
+        # Ray refuses to count by nothing.
+        for where in KEPT:
+            if count := getattr(done, where):
+                self._ray_passages.inc(count, tags={"where": where})
+        if done.tokens_saved:
+            self._ray_saved.inc(done.tokens_saved)
+        self._ray_held.set(held)
 
     def answered(self, milliseconds: Mapping[str, float]) -> None:
         """A request was answered, after these parts of time."""

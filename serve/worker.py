@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -122,7 +123,10 @@ class Worker:
 
     def _read(self, engine: Engine, prompts: Sequence[Prompt]) -> Sequence[Scores]:
         self._beat = started = time.monotonic()
+        before = None if engine.cache is None else replace(engine.cache.statistics)
         logits = engine.score(prompts)
+        if engine.cache is not None and before is not None:
+            self._metrics.kept(engine.cache.statistics.since(before), engine.cache.nbytes)
         tokens, budget = sum(map(len, prompts)), self._budget(engine)
         self.rate.add(tokens, time.monotonic() - started)
         self._metrics.passed(len(prompts), tokens, budget)

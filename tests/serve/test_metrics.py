@@ -2,10 +2,18 @@ import asyncio
 
 import pytest
 
+from reranker.checkpoint import Checkpoint
+from reranker.passage_cache import CacheStatistics, PassageCache
+from reranker.reranker import Reranker
+from reranker.settings import Settings
 from serve.errors import Refusal, ServiceError
 from serve.metrics import PrometheusMetrics
-from serve.settings import Limits
+from serve.service import Service
+from serve.settings import Limits, ServeSettings
 from tests.serve.house import request, run, serving
+from tests.tiny import tiny_model, tiny_tokenizer
+
+TOKENIZER = tiny_tokenizer()
 
 
 def values(metrics: PrometheusMetrics) -> dict[str, float]:
@@ -25,7 +33,15 @@ def test_by_hand() -> None:
     metrics.refused(Refusal.QUEUE_FULL)
     metrics.refused(Refusal.UNAUTHORISED)
     metrics.refused(Refusal.QUEUE_FULL)
+    metrics.kept(CacheStatistics(memory=5, computed=2, tokens_saved=70), 4096)
+    metrics.kept(CacheStatistics(memory=1, disk=3, damaged=1, tokens_saved=30), 5120)
     found = values(metrics)
+    assert found['reranker_cache_passages_total{where="memory"}'] == 6
+    assert found['reranker_cache_passages_total{where="disk"}'] == 3
+    assert found['reranker_cache_passages_total{where="computed"}'] == 2
+    assert found['reranker_cache_passages_total{where="damaged"}'] == 1
+    assert found["reranker_cache_tokens_saved_total"] == 100
+    assert found["reranker_cache_bytes"] == 5120
     assert found["reranker_queue_windows"] == 3
     assert found["reranker_queue_tokens"] == 120
     assert found["reranker_windows_total"] == 3
@@ -75,5 +91,27 @@ def test_the_service_counts_what_it_does() -> None:
             for part in ("tokenise", "queue", "engine", "total"):
                 summed = found[f'reranker_latency_seconds_sum{{part="{part}"}}']
                 assert summed == pytest.approx(sum(a.milliseconds[part] for a in answers) / 1000)
+
+    run(body)
+
+
+def test_the_service_tells_what_its_cache_found() -> None:
+    checkpoint = Checkpoint("tiny", tiny_model(TOKENIZER), TOKENIZER, Settings(layout="blocks"))
+    reranker = Reranker(checkpoint, cache=PassageCache(1 << 20))
+
+    async def body() -> None:
+        service = Service(ServeSettings(), load=lambda settings, adapter: reranker)
+        await service.start()
+        try:
+            assert isinstance(service.metrics, PrometheusMetrics)
+            for query in ("which?", "what?"):
+                await service.rerank(request(4, query))
+            found = values(service.metrics)
+            assert found['reranker_cache_passages_total{where="computed"}'] == 4
+            assert found['reranker_cache_passages_total{where="memory"}'] == 4
+            assert found["reranker_cache_tokens_saved_total"] > 4
+            assert 0 < found["reranker_cache_bytes"] <= 1 << 20
+        finally:
+            await service.stop(10.0)
 
     run(body)
