@@ -12,13 +12,13 @@ from reranker.engine import Engine
 from reranker.errors import InputError, SettingsError
 from reranker.inputs import check_options, check_pairs, check_query
 from reranker.lockstep import Job, Lockstep, run
+from reranker.overrides import overridden, refuse_options
 from reranker.passage import Passage, as_passages
 from reranker.passage_cache import PassageCache
 from reranker.prompter import Candidates, Prompter
 from reranker.ranking import Ranking
 from reranker.settings import Settings
 from reranker.strategies import foreseen, strategy_of
-from reranker.template import read_template
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ class Reranker:
         likelihood: float | None = None,
     ) -> None:
         if isinstance(model, Checkpoint):
-            _refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
+            refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
             checkpoint = model
         else:
             checkpoint = load(model, adapter=adapter, dtype=dtype, device=device, revision=revision)
@@ -304,37 +304,9 @@ class Reranker:
             raise
 
 
-def overridden(settings: Settings, **overrides: object) -> Settings:
-    """A checkpoint's settings with the options of `Reranker` in their place.
-
-    Raises:
-        SettingsError: for a name that is no setting, or a value out of range.
-    """
-    if overrides.get("layout") is not None and overrides.get("template") is None:
-        # A layout asked for by name replaces the checkpoint's template too.
-        settings = settings.without_template()
-    template = overrides.get("template")
-    if isinstance(template, Path) or (isinstance(template, str) and "\n" not in template):
-        overrides["template"] = read_template(template)
-    window = overrides.get("window")
-    if isinstance(window, int) and overrides.get("stride") is None and settings.stride > window:
-        overrides["stride"] = max(1, window // 2)
-    if isinstance(overrides.get("identifiers"), list):
-        overrides["identifiers"] = tuple(overrides["identifiers"])  # type: ignore[arg-type]
-    return settings.override(**overrides)
-
-
 def _read_ids(identifiers: Sequence[int], encoder: Encoder) -> list[int]:
     """Every token whose logit settings may ask for: the identifiers' and the null candidate's."""
     return [*identifiers, *([] if encoder.end_id is None else [encoder.end_id])]
-
-
-def _refuse_options(**options: object) -> None:
-    if given := sorted(name for name, value in options.items() if value is not None):
-        raise SettingsError(
-            f"{', '.join(given)} cannot be applied to a checkpoint that is loaded already; give "
-            "them to reranker.load"
-        )
 
 
 def _context_tokens(checkpoint: Checkpoint) -> int:

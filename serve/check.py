@@ -15,8 +15,8 @@ from reranker.errors import MissingExtraError, RerankerError, SettingsError
 from reranker.hub import cached, looks_like_path
 from reranker.layouts import layout_named
 from reranker.loading import loading
+from reranker.overrides import overridden
 from reranker.pretrained import read_json
-from reranker.reranker import overridden
 from reranker.settings import Settings
 from reranker.source import Source, find_source
 from serve.local import LOOPBACK, check_free
