@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
-from reranker.likelihood import log_likelihoods
+from reranker.likelihood import Head, log_likelihoods, take_head
 from reranker.packing import pack, packed_logits, row_logits
 from reranker.parts import within
 from reranker.passage_cache import PassageCache
@@ -85,10 +85,13 @@ class Engine:
                 type(model).__name__,
             )
         self.whole_head = whole_head
-        if whole_head:
-            self._columns = {token: token for token in identifier_ids}
-        else:
+        self._head: Head = nn.Identity()
+        if not whole_head:
             self._narrow_head(list(identifier_ids))
+            return
+        self._columns = {token: token for token in identifier_ids}
+        if self.packs:
+            self._head = take_head(model)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -162,9 +165,10 @@ class Engine:
         )
         asked = prompt.predictions(kept=True)
         places = [place for place, _ in asked]
-        logits = answer(self._model, slots, [*prompt.tails, *prompt.closing], places)
-        likelihoods = log_likelihoods(logits[1:], asked, len(prompt.blocks)) if asked else None
-        return self._picked(logits[0].float().cpu(), likelihoods, prompt)
+        states = answer(self._model, slots, [*prompt.tails, *prompt.closing], places)
+        [logits] = self._logits(states[:1])
+        likelihoods = self._likelihoods(states[1:], asked, prompt)
+        return self._picked(logits, likelihoods, prompt)
 
     def keep(self, prompts: Sequence[Prompt]) -> int:
         """Read the passages of prompts ahead of any query, as far as they are not kept yet.
@@ -211,19 +215,30 @@ class Engine:
             levels = [prompt.levels for prompt in prompts]
             asked = [prompt.predictions() for prompt in prompts]
             places = [[place for place, _ in found] for found in asked]
-            logits = packed_logits(self._model, rows, levels, places)
-            last, *others = torch.split(logits, [len(rows), *map(len, places)])
-            likelihoods = [
-                log_likelihoods(logits, found, len(prompt.blocks)) if found else None
-                for logits, found, prompt in zip(others, asked, prompts, strict=True)
-            ]
-            return list(zip(last.float().cpu(), likelihoods, strict=True))
+            states = packed_logits(self._model, rows, levels, places)
+            last, *others = torch.split(states, [len(rows), *map(len, places)])
+            logits = self._logits(last)
+            likelihoods = map(self._likelihoods, others, asked, prompts)
+            return list(zip(logits, likelihoods, strict=True))
         if any(prompt.apart for prompt in prompts):
             raise EngineError(
                 f"{type(self._model).__name__} cannot be packed, so it cannot read passages apart "
                 "from each other; use layout='suffix' or 'listwise'"
             )
         return [(row_logits(self._model, row).float().cpu(), None) for row in rows]
+
+    @torch.inference_mode()
+    def _logits(self, states: Tensor) -> Tensor:
+        """What is left to do to the last token's states, or logits, `(rows, …)`; on the CPU."""
+        return self._head(states).float().cpu()
+
+    def _likelihoods(
+        self, states: Tensor, asked: Sequence[tuple[int, int]], prompt: Prompt
+    ) -> Tensor | None:
+        """The query's after each block, `(blocks,)`, where the prompt asks for them."""
+        if not asked:
+            return None
+        return log_likelihoods(states, asked, len(prompt.blocks), self._head)
 
     def _narrow_head(self, identifier_ids: list[int]) -> None:
         """Keep the identifiers' rows of the head alone."""

@@ -5,26 +5,55 @@ each of its tokens there costs the head's products alone. Untrained models rank 
 Ponte and Croft (SIGIR 1998), and UPR (arXiv 2204.07496).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-# Logits held in single precision at a time.
+from reranker.packing import alike, packed_logits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Head = Callable[[Tensor], Tensor]
+"""Logits `(tokens, vocabulary)` out of what a model without its head gives."""
+# Positions whose logits are held at a time: those of all would be gigabytes.
 _ROWS = 256
+_SAMPLE = (101, 7, 45)
 
 
-def log_likelihoods(logits: Tensor, asked: Sequence[tuple[int, int]], blocks: int) -> Tensor:
+def take_head(model: "PreTrainedModel") -> Head:
+    """Take a packed model's head off: its states then stand where its logits were.
+
+    A model that does more to its logits than its head keeps it, and what is returned does nothing.
+    """
+    head: nn.Module = model.get_output_embeddings()
+    expected = packed_logits(model, [_SAMPLE]).float()
+    model.set_output_embeddings(nn.Identity())
+    with torch.inference_mode():
+        found = head(packed_logits(model, [_SAMPLE])).float()
+    if alike(found, expected, model.dtype):
+        return head
+    model.set_output_embeddings(head)
+    return nn.Identity()
+
+
+@torch.inference_mode()
+def log_likelihoods(
+    states: Tensor, asked: Sequence[tuple[int, int]], blocks: int, head: Head
+) -> Tensor:
     """The log-likelihood of the query after each block, `(blocks,)`, in nats, on the CPU.
 
     Args:
-        logits: `(tokens, vocabulary)`, where the query's tokens are predicted, block by block.
+        states: `(tokens, width)`, where the query's tokens are predicted, block by block.
         asked: the places of those predictions and the token that comes next, as
             `Prompt.predictions` gives them.
         blocks: how many there are, each with as many tokens.
+        head: of the model, from `take_head`.
     """
-    targets = torch.tensor([token for _, token in asked], device=logits.device)
-    parts = zip(torch.split(logits, _ROWS), torch.split(targets, _ROWS), strict=True)
-    found = torch.cat([F.cross_entropy(x.float(), y, reduction="none") for x, y in parts])
+    targets = torch.tensor([token for _, token in asked], device=states.device)
+    parts = zip(torch.split(states, _ROWS), torch.split(targets, _ROWS), strict=True)
+    found = torch.cat([F.cross_entropy(head(x).float(), y, reduction="none") for x, y in parts])
     return -found.view(blocks, -1).sum(1).cpu()

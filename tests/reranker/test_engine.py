@@ -185,10 +185,10 @@ def test_nan_and_infinity_are_errors_that_name_the_row(
     _, engine = pair()
     forward = engine._forward
 
-    def poisoned(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        logits = forward(rows).clone()
-        logits[1, 2] = value
-        return logits
+    def poisoned(rows: Sequence[Prompt]) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+        found = [(logits.clone(), likelihoods) for logits, likelihoods in forward(rows)]
+        found[1][0][2] = value
+        return found
 
     monkeypatch.setattr(engine, "_forward", poisoned)
     with pytest.raises(NonFiniteLogitsError, match=r"row\(s\) \[1\].*float32") as caught:
@@ -204,7 +204,7 @@ def test_out_of_memory_halves_the_pass_and_then_says_what_to_do(
     _, engine = pair()
     forward = engine._forward
 
-    def small(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    def small(rows: Sequence[Prompt]) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
         if sum(map(len, rows)) > 8:
             raise torch.cuda.OutOfMemoryError("full")
         return forward(rows)

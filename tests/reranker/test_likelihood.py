@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 from reranker import Reranker
 from reranker.checkpoint import Checkpoint
@@ -47,9 +48,8 @@ def reranker(**given: object) -> Reranker:
 ENGINE = engine(whole_head=True)
 
 
-def by_hand(made: Prompt) -> list[float]:
+def by_hand(made: Prompt, model: PreTrainedModel) -> list[float]:
     """Each passage's sum of the log-probabilities of the query's tokens, by the plain model."""
-    model = tiny_model(TOKENIZER)
     query = TOKENIZER.encode(f" {QUERY}", add_special_tokens=False)
     sums = []
     assert made.asked is not None
@@ -65,8 +65,9 @@ def by_hand(made: Prompt) -> list[float]:
 
 def test_it_is_the_log_probability_of_the_querys_tokens() -> None:
     light, heavy = prompt(0.25), prompt(1.25)
-    difference = torch.tensor(ENGINE.score([heavy])) - torch.tensor(ENGINE.score([light]))
-    torch.testing.assert_close(difference[0], torch.tensor(by_hand(light)), atol=1e-3, rtol=0)
+    [low], [high] = ENGINE.score([light]), ENGINE.score([heavy])
+    gains = [much - little for much, little in zip(high, low, strict=True)]
+    assert gains == pytest.approx(by_hand(light, tiny_model(TOKENIZER)), abs=1e-3)
 
 
 def test_without_it_scores_are_identifier_logits() -> None:
@@ -129,7 +130,38 @@ def test_long_logits_are_read_in_parts() -> None:
     asked = [(place, place % 9) for place in range(600)]
     odds = logits.log_softmax(-1)
     expected = odds[range(600), [token for _, token in asked]].view(3, 200).sum(1)
-    torch.testing.assert_close(log_likelihoods(logits, asked, 3), expected)
+    found = log_likelihoods(logits, asked, 3, torch.nn.Identity())
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_model_that_caps_its_logits_keeps_its_head() -> None:
+    ids = prompter(0).identifiers.token_ids
+    model = gemma()
+    made = prompt(0.7)
+    kept = Engine(model, ids, whole_head=True)
+    assert model.get_output_embeddings() is not None
+    assert isinstance(kept._head, torch.nn.Identity)
+    light, heavy = kept.score([prompt(0.25)])[0], kept.score([prompt(1.25)])[0]
+    gains = [high - low for high, low in zip(heavy, light, strict=True)]
+    assert gains == pytest.approx(by_hand(made, gemma()), abs=1e-3)
+
+
+def gemma() -> Gemma2ForCausalLM:
+    """A model that caps its logits, and not its attention's."""
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=len(TOKENIZER),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        attn_logit_softcapping=None,
+        final_logit_softcapping=0.05,
+        sliding_window=64,
+    )
+    return Gemma2ForCausalLM(config).eval()
 
 
 def test_an_engine_of_identifiers_alone_refuses() -> None:

@@ -59,8 +59,9 @@ def test_it_is_what_the_engine_reads(absolute):
 def test_a_prompt_in_any_order_of_blocks_is_an_example(absolute):
     made = prompter(absolute=absolute)
     model = tiny_model(tiny_tokenizer())
+    pack_attention(model)
     ids = [*made.identifiers.token_ids, *([made.null_id] if absolute else [])]
-    engine = Engine(model, ids, whole_head=True)
+    engine = Engine(tiny_model(tiny_tokenizer()), ids, whole_head=True)
     prompts = [made.prompt(made.encode(query, PASSAGES), [0, 2, 1, 3]) for query in QUERIES]
     assert any(list(p.asked.places) != sorted(p.asked.places) for p in prompts)
     with torch.no_grad():
