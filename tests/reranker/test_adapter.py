@@ -90,7 +90,7 @@ def test_an_adapter_trained_on_the_embedded_model_finds_it(adapter, base, monkey
     name_base(adapter[0], "embedded")
     loaded = load(adapter[0], device="cpu")
     assert torch.allclose(loaded.model(ROWS).logits, adapter[1](ROWS).logits, atol=1e-5)
-    assert loaded.settings == Settings(layout="suffix")
+    assert loaded.settings == embedded.SETTINGS
 
 
 def test_the_embedded_model_stands_in_for_its_absent_hub_twin(adapter, base, monkeypatch):

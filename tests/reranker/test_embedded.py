@@ -50,7 +50,7 @@ def test_the_default_is_unpacked_once_and_read_from_the_cache(package, caplog, m
     expected = tiny_model(tiny_tokenizer()).state_dict()
     for loaded in (first, second):
         assert loaded.name == "embedded"
-        assert loaded.settings == Settings(layout="suffix")
+        assert loaded.settings == embedded.SETTINGS
         assert all(torch.equal(expected[k], v) for k, v in loaded.model.state_dict().items())
 
 
@@ -146,7 +146,7 @@ def test_a_shipped_adapter_is_applied_and_its_settings_obeyed(package, tmp_path,
     loaded, bare = load(device="cpu"), load("embedded", device="cpu")
     assert loaded.settings == Settings(layout="listwise", window=9, stride=4)
     assert torch.allclose(loaded.model(rows).logits, adapted.eval()(rows).logits, atol=1e-5)
-    assert bare.settings == Settings(layout="suffix")
+    assert bare.settings == embedded.SETTINGS
     assert not torch.allclose(loaded.model(rows).logits, bare.model(rows).logits, atol=1e-3)
 
 
