@@ -27,7 +27,7 @@ from benchmarks.report import machine
 from benchmarks.statistics import Interval, bootstrap, randomisation_test
 from benchmarks.tables import interval, p_value, table
 from data.collections import load
-from data.first_stage import retrieve
+from data.first_stage import EXPECTED, retrieve
 from reranker.cli.terminal import run_app
 from reranker.collection import Collection
 from reranker.errors import InputError
@@ -79,7 +79,7 @@ def absolute(
     name: Annotated[str, typer.Argument(help="Name of the results' folder.")],
     collection: Annotated[list[str], typer.Option(help="Collection; repeatable.")],
     model: Annotated[str, typer.Option(help="A model trained for absolute scores.")] = DEFAULT,
-    first_stage: Annotated[str, typer.Option(help="bm25, dense or a run file.")] = "bm25",
+    first_stage: Annotated[str, typer.Option(help=f"{EXPECTED}.")] = "bm25",
     depth: Annotated[int, typer.Option(help="Candidates a query.", min=2)] = 96,
     request: Annotated[int, typer.Option(help="Candidates a request.", min=2)] = 32,
     queries: Annotated[int | None, typer.Option(help="A sample of the queries.", min=1)] = None,

@@ -11,7 +11,7 @@ from benchmarks.report import RERANKING_PACKAGES, Experiment, Row, compared, cos
 from benchmarks.reranking import MeasuredReranker, as_run, rerank, tasks
 from benchmarks.work import FOLDER, WorkFile
 from data.collections import load
-from data.first_stage import RETRIEVERS, retrieve
+from data.first_stage import retrieve
 from reranker.collection import Collection
 from reranker.errors import DataError
 from reranker.run import Run, read_trec, write_trec
@@ -59,8 +59,8 @@ def conduct(
     collection = sampled(load(name, plan.split), plan.queries)
     level = plan.relevant_from or RELEVANT_FROM.get(collection.name, 1)
     candidates = retrieve(collection, first_stage, plan.depth)
-    candidates = Run(_stem(first_stage), candidates.rankings)
-    if first_stage in RETRIEVERS:
+    candidates = Run(_label(first_stage), candidates.rankings)
+    if not Path(first_stage).is_file():
         _keep(plan, collection, candidates)
     rows = [row(candidates, collection, level, {"first stage": first_stage, "depth": plan.depth})]
     rows += [
@@ -152,6 +152,8 @@ def _keep(plan: Plan, collection: Collection, run: Run, prefix: str = "") -> Non
     write_trec(run, plan.results / "runs" / f"{name}.trec.gz")
 
 
-def _stem(first_stage: str) -> str:
-    """The label of a first stage: a run file's name without its endings."""
-    return Path(first_stage).name.removesuffix(".gz").removesuffix(".trec")
+def _label(first_stage: str) -> str:
+    """The label of a first stage, or of several: a run file's is its name without its endings."""
+    is_file = Path(first_stage).is_file()
+    names = [Path(each).name for each in ([first_stage] if is_file else first_stage.split("+"))]
+    return "+".join(name.removesuffix(".gz").removesuffix(".trec") for name in names)

@@ -21,6 +21,7 @@ from benchmarks.metrics import MEASURES, NDCG
 from benchmarks.published import check
 from benchmarks.report import Report
 from benchmarks.tables import interval, markdown
+from data.first_stage import EXPECTED
 from reranker.cli.terminal import run_app
 from reranker.errors import InputError
 from reranker.files import write_atomically
@@ -37,7 +38,7 @@ def quality(
     name: Annotated[str | None, typer.Argument(help="Name of the results' folder.")] = None,
     collection: Annotated[list[str] | None, typer.Option(help="Collection; repeatable.")] = None,
     first_stage: Annotated[
-        list[str] | None, typer.Option(help="bm25, dense or a run file; repeatable. [bm25]")
+        list[str] | None, typer.Option(help=f"{EXPECTED}; repeatable. [bm25]")
     ] = None,
     run: Annotated[
         list[str] | None,

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from data.beir import write_beir
 from data.collections import EMBEDDED, folders, load
 from data.dense import DEFAULT_MODEL
-from data.first_stage import retrieve
+from data.feedback_command import feedback
+from data.first_stage import EXPECTED, retrieve
 from data.mining import Mining
 from data.mining import mine as mine_rows
 from data.teacher import DenseTeacher, RerankerTeacher, Teacher
@@ -66,7 +67,7 @@ def show(name: Name, split: Split = None) -> None:
 def search(
     name: Name,
     split: Split = None,
-    first_stage: Annotated[str, typer.Option(help="bm25, dense or a TREC run file.")] = "bm25",
+    first_stage: Annotated[str, typer.Option(help=f"{EXPECTED}.")] = "bm25",
     depth: Annotated[int, typer.Option(help="Candidates a query.", min=1)] = 100,
     output: Annotated[Path | None, typer.Option(help="TREC run to write, .gz or not.")] = None,
     query: Annotated[str | None, typer.Option(help="Search this text and show the hits.")] = None,
@@ -105,7 +106,7 @@ def mine(
     name: Name,
     output: Annotated[Path, typer.Option(help="Rows to write, .jsonl or .jsonl.gz.")],
     split: Split = None,
-    first_stage: Annotated[str, typer.Option(help="bm25, dense or a TREC run file.")] = "bm25",
+    first_stage: Annotated[str, typer.Option(help=f"{EXPECTED}.")] = "bm25",
     depth: Annotated[int, typer.Option(help="Candidates to draw negatives from.", min=1)] = 100,
     limit: Annotated[int | None, typer.Option(help="Mine this many queries, drawn.")] = None,
     passages: Annotated[int, typer.Option(help="Passages of a row.")] = 20,
@@ -168,6 +169,9 @@ def _hits(collection: Collection, run: Run) -> Table:
         text = f"{passage.title}: {passage.text}" if passage.title else passage.text
         table.add_row(str(rank), f"{score:.4g}", escape(id_), escape(text[:160]))
     return table
+
+
+app.command()(feedback)
 
 
 def main() -> None:

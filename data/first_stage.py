@@ -1,14 +1,22 @@
-"""First-stage retrieval: the candidates of each query, from a retriever or a run file."""
+"""First-stage retrieval: the candidates of each query, from retrievers or run files."""
 
 from pathlib import Path
 
-from data.dense import DEFAULT_MODEL, Dense
-from reranker.bm25 import BM25
+from data.dense import DEFAULT_MODEL
+from data.fusion import fuse
+from data.retrievers.registry import RETRIEVERS, SERVERS, Build, named
+from data.retrievers.retriever import check_depth
 from reranker.collection import Collection
 from reranker.errors import DataError, InputError
 from reranker.run import Run, read_trec
 
-RETRIEVERS = ("bm25", "dense")
+__all__ = ["EXPECTED", "RETRIEVERS", "from_file", "retrieve"]
+
+EXPECTED = (
+    f"{', '.join(RETRIEVERS)}, {', '.join(f'{each}:URL/INDEX' for each in SERVERS)}, the path of "
+    "a TREC run file, or several of these joined by '+'"
+)
+"""What a first stage may be, for messages and helps."""
 
 
 def retrieve(
@@ -20,26 +28,37 @@ def retrieve(
 ) -> Run:
     """The best `depth` candidates of each query of a collection.
 
-    `first_stage` is "bm25", "dense" or the path of a TREC run over the collection, of which the
-    collection's queries are kept; a query that it lacks has no candidates.
+    `first_stage` is the name of a retriever ("bm25", "sqlite", "dense", "faiss", "qdrant"),
+    "opensearch:URL/INDEX" or "elasticsearch:URL/INDEX", or the path of a TREC run over the
+    collection, of which the collection's queries are kept; a query that it lacks has no
+    candidates. Several joined by "+", such as "bm25+dense", are fused by their ranks, each of
+    them cut to `depth` first.
 
     Raises:
         InputError: for a first stage that is none of these, or a depth below 1.
         DataError: for a run file of another collection.
         MissingExtraError: for a retriever whose packages are not installed.
+        RemoteError: for a search server that refuses, or does not answer.
     """
-    if depth < 1:
-        raise InputError(f"depth must be at least 1 passage, found {depth}")
-    if first_stage == "bm25":
-        return BM25(collection.passages).search(collection.queries, depth=depth)
-    if first_stage == "dense":
-        return Dense(collection.passages, model=dense_model).search(collection.queries, depth=depth)
-    if Path(first_stage).is_file():
-        return from_file(collection, first_stage, depth)
-    raise InputError(
-        f"no first stage {str(first_stage)!r}: expected one of {list(RETRIEVERS)} or the path of a "
-        "TREC run file that exists"
-    )
+    check_depth(depth)
+    is_file = Path(first_stage).is_file()
+    stages = [str(first_stage)] if is_file else str(first_stage).split("+")
+    builds = [_build(stage) for stage in stages]
+    runs = [
+        build(collection.passages, dense_model).search(collection.queries, depth=depth)
+        if build
+        else from_file(collection, stage, depth)
+        for stage, build in zip(stages, builds, strict=True)
+    ]
+    return runs[0] if len(runs) == 1 else fuse(runs).top(depth)
+
+
+def _build(stage: str) -> Build | None:
+    """What makes a retriever, or None for a run file."""
+    build = named(stage)
+    if build is None and not Path(stage).is_file():
+        raise InputError(f"no first stage {stage!r}: expected {EXPECTED}")
+    return build
 
 
 def from_file(collection: Collection, path: str | Path, depth: int) -> Run:

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dense import Encoder, SentenceEncoder, indexed_text
+from data.dense import Encoder, SentenceEncoder
+from data.retrievers.retriever import indexed_text
 from reranker.passage import Passage
 from reranker.reranker import Reranker
 

@@ -64,13 +64,12 @@ def _of_rows(path: Path, depth: int) -> Iterator[DevQuery]:
 
 def _of_collection(dev: Dev, recipe: Recipe) -> Iterator[DevQuery]:
     from data.collections import load
-    from data.first_stage import RETRIEVERS, retrieve
+    from data.first_stage import retrieve
 
     assert dev.collection is not None, "a dev set names rows or a collection"
-    known = dev.first_stage in RETRIEVERS
-    first_stage = dev.first_stage if known else recipe.path(dev.first_stage)
+    path = recipe.path(dev.first_stage)
     collection = load(dev.collection, dev.split)
-    run = retrieve(collection, first_stage, dev.depth)
+    run = retrieve(collection, path if path.is_file() else dev.first_stage, dev.depth)
     for id_, text in collection.queries.items():
         grades = collection.qrels.get(id_, {})
         found = run.ids(id_)

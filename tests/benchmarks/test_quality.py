@@ -109,6 +109,18 @@ def test_a_run_of_another_collection_is_refused(
         conduct(Plan(tmp_path), "numbers", "bm25", [RunFile("x", path)], [])
 
 
+def test_first_stages_are_joined_and_kept(
+    tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: numbers)
+    path = tmp_path / "x.trec.gz"
+    write_trec(Run("tag", {query: [("1", 1.0)] for query in numbers.queries}), path)
+    experiment = conduct(Plan(tmp_path), "numbers", f"sqlite+{path}", [], [])
+    assert experiment.first_stage == "sqlite+x"
+    run = read_trec(tmp_path / "runs" / "numbers.sqlite+x.trec.gz")
+    assert all("1" in run.ids(query) for query in numbers.queries)
+
+
 def test_a_sample_is_judged_and_the_same_each_time(numbers: Collection) -> None:
     small = sampled(numbers, 2)
     assert len(small.queries) == 2

@@ -33,6 +33,15 @@ def test_search_writes_a_run(tmp_path: Path) -> None:
     assert read_trec(path).ids("q2") == ["dog"]
 
 
+def test_search_takes_any_first_stage(tmp_path: Path) -> None:
+    path = tmp_path / "toy.trec"
+    told = ["search", "toy", "--first-stage", "sqlite", "--output", str(path)]
+    assert runner.invoke(app, told).exit_code == 0
+    assert read_trec(path).name == "sqlite"
+    told[3] = "sqlite+splade"
+    assert "no first stage 'splade'" in str(runner.invoke(app, told).exception)
+
+
 def test_search_shows_the_hits_of_a_text() -> None:
     result = runner.invoke(app, ["search", "toy", "--query", "cat"])
     assert result.exit_code == 0
@@ -55,6 +64,7 @@ def test_an_error_is_one_line(
 
 def test_importing_the_room_is_light() -> None:
     heavy = "torch transformers datasets ir_datasets sentence_transformers bm25s ranx pandas"
+    heavy += " faiss qdrant_client httpx"
     code = (
         "import sys, data, data.collections, data.first_stage\n"
         f"print(sorted(set('{heavy}'.split()) & set(sys.modules)))"

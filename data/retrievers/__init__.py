@@ -1,0 +1,1 @@
+"""First-stage retrievers, and their names: `data.retrievers.registry`."""
