@@ -21,11 +21,11 @@ from rich.markup import escape
 from benchmarks.ablation_report import Ablation, Values, markdown
 from benchmarks.command import command_line
 from benchmarks.work import digest
+from data.measures import ndcg
 from reranker.cli.terminal import run_app
 from reranker.errors import SettingsError
 from reranker.files import write_atomically
 from training.dev import DevQuery, DevSet, dev_sets
-from training.ndcg import ndcg
 from training.recipe import Recipe
 
 OBJECTIVES = (

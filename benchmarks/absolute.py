@@ -28,12 +28,12 @@ from benchmarks.statistics import Interval, bootstrap, randomisation_test
 from benchmarks.tables import interval, p_value, table
 from data.collections import load
 from data.first_stage import EXPECTED, retrieve
+from data.measures import ndcg
 from reranker.cli.terminal import run_app
 from reranker.collection import Collection
 from reranker.errors import InputError
 from reranker.files import write_atomically
 from reranker.run import Run
-from training.ndcg import ndcg
 
 if TYPE_CHECKING:
     from reranker.reranker import Reranker

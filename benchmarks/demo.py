@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from data.embedded import load
+from data.measures import ndcg
 from reranker import Collection, Ranking, Reranker
 from reranker.bm25 import BM25
 from reranker.cli.terminal import one_line, run_app
 from reranker.embedded import shipped_adapter
-from training.ndcg import ndcg
 
 SHOWN_PASSAGES = 5
 _MARKS = ("", "●", "●●", "●●●")

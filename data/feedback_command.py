@@ -121,4 +121,4 @@ def _measured(
 ) -> tuple[float, float, float]:
     """As `MEASURES`, of one query."""
     at_100, at_1000 = (recall(ranked, grades, k, relevant_from=level) for k in (100, 1000))
-    return ndcg(ranked, grades), at_100, at_1000
+    return ndcg([grades.get(id_, 0) for id_ in ranked], grades.values()), at_100, at_1000

@@ -1,13 +1,22 @@
 """Measures of one ranking against its judgments, as trec_eval computes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log2
 
 
-def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int = 10) -> float:
-    """nDCG@k with linear gains (Järvelin and Kekäläinen, 2002), in [0, 1]; 0 without a relevant."""
-    ideal = _dcg(sorted(grades.values(), reverse=True)[:k])
-    return _dcg([grades.get(id_, 0) for id_ in ranked[:k]]) / ideal if ideal else 0.0
+def ndcg(ranked: Sequence[float], judged: Iterable[float], k: int = 10) -> float:
+    """nDCG@k with linear gains (Järvelin and Kekäläinen, 2002), in [0, 1].
+
+    Args:
+        ranked: the grades of the ranked passages, best first; 0 for unjudged ones.
+        judged: the grades of all judged passages, also those that are not ranked.
+        k: how many of the best count.
+
+    Returns:
+        0 where no judged passage is relevant.
+    """
+    ideal = _dcg(sorted(judged, reverse=True)[:k])
+    return _dcg(ranked[:k]) / ideal if ideal else 0.0
 
 
 def recall(
@@ -18,5 +27,5 @@ def recall(
     return len(relevant.intersection(ranked[:k])) / len(relevant) if relevant else 0.0
 
 
-def _dcg(gains: Sequence[int]) -> float:
-    return sum(max(gain, 0) / log2(rank + 1) for rank, gain in enumerate(gains, 1))
+def _dcg(grades: Iterable[float]) -> float:
+    return sum(max(grade, 0.0) / log2(rank + 1) for rank, grade in enumerate(grades, 1))

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from data.measures import ndcg
 from reranker.lockstep import Job, Lockstep, run
 from reranker.prompt import Prompt
 from reranker.prompter import Prompter
@@ -14,7 +15,6 @@ from reranker.settings import Settings
 from reranker.strategies import strategy_of
 from training.dev import DevQuery, DevSet
 from training.examples import example_of
-from training.ndcg import ndcg
 from training.pack import packed
 
 

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data.measures import ndcg
 from reranker.cli.terminal import run_app
 from reranker.lockstep import lowered
 from reranker.strategies import ranked
 from training.dev import DevQuery, DevSet, dev_sets
-from training.ndcg import ndcg
 from training.recipe import FILE_NAME, Recipe
 
 if TYPE_CHECKING:

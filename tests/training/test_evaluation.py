@@ -3,6 +3,7 @@ from math import log2
 import pytest
 import torch
 
+from data.measures import ndcg
 from reranker import Reranker
 from reranker.collection import Collection
 from reranker.encoder import Encoder
@@ -14,7 +15,6 @@ from training.dev import DevQuery, DevSet, dev_sets
 from training.evaluation import Evaluation
 from training.job import train
 from training.model import build
-from training.ndcg import ndcg
 from training.rows import write_rows
 from training.sources import judged_rows
 

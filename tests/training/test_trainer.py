@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data.measures import ndcg
 from reranker import Reranker
 from reranker.errors import DataError, SettingsError
 from tests.training.toy import toy_recipe, toy_rows, toy_text
 from training.errors import TrainingError
 from training.job import train
-from training.ndcg import ndcg
 
 ROOT = Path(__file__).parents[2]
 LEARNS = (
