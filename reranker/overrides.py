@@ -13,10 +13,13 @@ def overridden(settings: Settings, **overrides: object) -> Settings:
     Raises:
         SettingsError: for a name that is no setting, or a value out of range.
     """
-    if overrides.get("layout") is not None and overrides.get("template") is None:
+    layout, template = overrides.get("layout"), overrides.get("template")
+    if layout is not None and template is None:
         # A layout asked for by name replaces the checkpoint's template too.
         settings = settings.without_template()
-    template = overrides.get("template")
+    if template is not None or layout not in (None, settings.layout):
+        # Its weight was for the checkpoint's own layout.
+        settings = settings.override(likelihood=0)
     if isinstance(template, Path) or (isinstance(template, str) and "\n" not in template):
         overrides["template"] = read_template(template)
     window = overrides.get("window")

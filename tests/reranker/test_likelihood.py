@@ -181,6 +181,15 @@ def test_layouts_that_ask_no_passage_are_refused(layout: str) -> None:
         reranker(layout=layout, likelihood=0.5)
 
 
+def test_another_layout_leaves_the_checkpoints_weight_behind() -> None:
+    ranker = reranker(likelihood=1)
+    assert ranker.with_settings(layout="suffix").settings.likelihood == 0
+    assert ranker.with_settings(layout="cross").settings.likelihood == 1
+    assert ranker.with_settings(layout="cross", likelihood=0.2).settings.likelihood == 0.2
+    with pytest.raises(SettingsError, match="layout='cross'"):
+        ranker.with_settings(layout="suffix", likelihood=0.2)
+
+
 @pytest.mark.parametrize("weight", [-0.1, "1", True, float("nan"), 1000])
 def test_a_weight_out_of_range_is_refused(weight: object) -> None:
     with pytest.raises(SettingsError, match="likelihood must be"):
