@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
-from reranker.likelihood import Head, log_likelihoods, take_head
+from reranker.likelihood import Head, log_likelihoods, take_head, weighted
 from reranker.packing import pack, packed_logits, row_logits
 from reranker.parts import within
 from reranker.passage_cache import PassageCache
@@ -147,7 +147,7 @@ class Engine:
         candidates = [*prompt.identifier_ids, *([] if prompt.null_id is None else [prompt.null_id])]
         scores = logits[[self._columns[token] for token in candidates]]
         if prompt.asked is not None and likelihoods is not None:
-            scores = scores + prompt.asked.weight * likelihoods[list(prompt.asked.places)]
+            scores = scores + weighted(likelihoods, prompt)
         if prompt.null_id is not None:
             scores = scores[:-1] - scores[-1]
         return tuple(scores.tolist())

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reranker.packing import alike, packed_logits
+from reranker.prompt import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,3 +58,19 @@ def log_likelihoods(
     parts = zip(torch.split(states, _ROWS), torch.split(targets, _ROWS), strict=True)
     found = torch.cat([F.cross_entropy(head(x).float(), y, reduction="none") for x, y in parts])
     return -found.view(blocks, -1).sum(1).cpu()
+
+
+def weighted(likelihoods: Tensor, prompt: Prompt) -> Tensor:
+    """What a prompt's scores take of its blocks' likelihoods, `(candidates,)`, null candidate last.
+
+    An empty passage has the least of all: after nothing a query is likelier than after what has
+    nothing to do with it.
+    """
+    assert prompt.asked is not None, "called where the likelihood is asked for"
+    found = likelihoods[list(prompt.asked.places)]
+    passages = prompt.passages
+    of_passages = prompt.asked.places[: len(prompt.identifier_ids)]
+    for candidate, place in enumerate(of_passages):
+        if not passages[place]:
+            found[candidate] = likelihoods.min()
+    return prompt.asked.weight * found

@@ -1,5 +1,8 @@
 """The query's likelihood after each passage, as part of the scores."""
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -77,13 +80,32 @@ def test_without_it_scores_are_identifier_logits() -> None:
     assert found == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_blank_passage_is_as_likely_as_the_null_candidate() -> None:
-    texts = ["a fox", "", "the lazy dog sleeps on"]
+def test_the_null_candidates_likelihood_is_taken_off() -> None:
+    texts = ["a fox", "cats", "the lazy dog sleeps on"]
     [low] = ENGINE.score([prompt(0.5, absolute=True, passages=texts)])
     [high] = ENGINE.score([prompt(1.5, absolute=True, passages=texts)])
     gains = [h - one for h, one in zip(high, low, strict=True)]
-    assert gains[1] == pytest.approx(0, abs=1e-5)
-    assert abs(gains[0]) > 1e-3
+    model = tiny_model(TOKENIZER)
+    made = prompt(1, absolute=True, passages=texts)
+    assert made.asked is not None
+    nothing = made.asked.places[-1]
+    assert made.passages[nothing] == ()
+    [null] = by_hand(
+        replace(made, identifier_ids=(0,), asked=replace(made.asked, places=(nothing,))), model
+    )
+    assert gains == pytest.approx([own - null for own in by_hand(made, model)], abs=1e-3)
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_an_empty_passage_is_the_least_likely(absolute: bool) -> None:
+    texts = ["a fox", "", "the lazy dog sleeps on", " \n"]
+    [low] = ENGINE.score([prompt(0.5, absolute, texts)])
+    [high] = ENGINE.score([prompt(1.5, absolute, texts)])
+    gains = [h - one for h, one in zip(high, low, strict=True)]
+    assert gains[1] == pytest.approx(min(gains), abs=1e-4)
+    assert gains[3] == pytest.approx(min(gains), abs=1e-4)
+    [alone] = ENGINE.score([prompt(0.5, absolute, [""])])
+    assert all(map(math.isfinite, alone))
 
 
 @pytest.mark.parametrize("absolute", [False, True])

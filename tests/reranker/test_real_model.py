@@ -64,7 +64,7 @@ def test_the_digits_are_split_as_in_training(plain: Checkpoint) -> None:
 
 
 def test_a_hundred_passages_of_300_kilobytes_are_cut_to_fit(real: Reranker) -> None:
-    full = real.with_settings(strategy="full", window_tokens=1500)
+    full = real.with_settings(layout="suffix", strategy="full", window_tokens=1500)
     ranking = full.rank(QUERY, ["lorem ipsum dolor " * 17_000] * 100)
     [window] = ranking.explain().windows
     assert len(ranking) == len(ranking.explain().cut) == 100
