@@ -192,6 +192,7 @@ def test_info() -> None:
                 "query_tokens": 32,
                 "absolute": False,
                 "prior": 0.0,
+                "likelihood": 0.0,
                 "window_tokens": 2048,
                 "batch_tokens": 300,
                 "device": "cpu",
