@@ -19,6 +19,8 @@ from reranker.strategies import foreseen, strategy_of
 AROUND_PASSAGE = 4
 # Of layout `blocks`, those of a kept passage that are read anew for every query: ` [A]`.
 KEPT_TAIL = 3
+# Of layout `cross`, those that ask a passage the query, beside the query and the identifier's.
+ASKING = 3
 _MOST_REPLICAS = 10_000_000
 _HOUR = 3600.0
 
@@ -33,7 +35,8 @@ class Demand:
         passage_tokens: of a passage, on average, after it is cut.
         query_tokens: of a query with its instruction.
         strategy, window, stride: as in `Settings`.
-        kept: the share of candidates that a passage cache holds, 0 to 1; for layout `blocks`.
+        kept: the share of candidates that a passage cache holds, 0 to 1.
+        asks: whether every passage is asked the query, as in layout `cross`.
         variation: the variance of queries' reading times over their squared mean; 0 where all are
             alike, 1 where they spread as an exponential.
     """
@@ -46,6 +49,7 @@ class Demand:
     window: int = 20
     stride: int = 10
     kept: float = 0.0
+    asks: bool = False
     variation: float = 0.25
 
     def __post_init__(self) -> None:
@@ -157,10 +161,13 @@ def reading(demand: Demand) -> Reading:
     windows = [len(window) for window in foreseen(strategy_of(settings)(demand.candidates))]
     places = sum(windows)
     kept = places * demand.kept
+    asking = demand.query_tokens + ASKING if demand.asks else 0
+    around = KEPT_TAIL if demand.asks else AROUND_PASSAGE
     tokens = (
         len(windows) * demand.query_tokens
-        + (places - kept) * (demand.passage_tokens + AROUND_PASSAGE)
+        + (places - kept) * (demand.passage_tokens + around)
         + kept * KEPT_TAIL
+        + places * asking
     )
     return Reading(len(windows), tokens, kept * demand.passage_tokens)
 

@@ -105,6 +105,7 @@ def sizing(
     query_tokens: Annotated[float, typer.Option(help="Of a query.")] = 12.0,
     strategy: Annotated[str, typer.Option(help="sliding, full or partition.")] = "full",
     kept: Annotated[float, typer.Option(help="Share of passages in a cache, 0 to 1.")] = 0.0,
+    asks: Annotated[bool, typer.Option(help="Every passage is asked the query: cross.")] = False,
     model: Annotated[str, typer.Option(help="135M or 7B.")] = SMALL.name,
     tokens_per_second: Annotated[
         float | None, typer.Option(help="Measured on your own hardware, of that model.")
@@ -121,6 +122,7 @@ def sizing(
             query_tokens=query_tokens,
             strategy=strategy,
             kept=kept,
+            asks=asks,
         )
         read = _model(model)
         cases = [

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from benchmarks.sizing import (
     AROUND_PASSAGE,
+    ASKING,
     KEPT_TAIL,
     Demand,
     Hardware,
@@ -39,6 +40,13 @@ def test_sliding_windows_read_what_they_share_twice() -> None:
 def test_what_is_kept_is_read_by_its_identifier_alone() -> None:
     found = reading(replace(DEMAND, kept=1.0))
     assert (found.tokens, found.kept_tokens) == (10 + 4 * KEPT_TAIL, 24)
+
+
+def test_passages_that_are_asked_the_query_read_it_each() -> None:
+    found = reading(replace(DEMAND, asks=True))
+    assert found.tokens == 10 + 4 * (6 + KEPT_TAIL + 10 + ASKING)
+    kept = reading(replace(DEMAND, asks=True, kept=1.0))
+    assert kept.tokens == 10 + 4 * (10 + ASKING + KEPT_TAIL)
 
 
 def test_seconds_are_operations_over_speed() -> None:
