@@ -41,7 +41,7 @@ class Reranker:
         revision: a branch, tag or commit of a Hugging Face name.
         batch_tokens: the most tokens of one forward pass, windows of several queries together.
         cache: keeps what the model reads of passages, so that later queries reuse it; for the
-            layout `blocks`.
+            layouts `blocks` and `cross`.
         template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
             a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
@@ -104,7 +104,7 @@ class Reranker:
         if cache is not None and not self._prompter.keeps:
             raise SettingsError(
                 f"layout {self._prompter.layout.name!r} reads a passage anew for every query, so a "
-                "passage cache would hold nothing; use layout='blocks', or no cache"
+                "passage cache would hold nothing; use layout='cross' or 'blocks', or no cache"
             )
         self._engine = Engine(
             checkpoint.model,
