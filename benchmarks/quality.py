@@ -55,7 +55,7 @@ def quality(
     ] = None,
     cache: Annotated[
         float | None,
-        typer.Option(metavar="GIB", help="Memory to keep passages in, for layouts that allow it.", min=0),
+        typer.Option(metavar="GIB", help="Memory to keep passages in (cross, blocks).", min=0),
     ] = None,
     stored: Annotated[
         list[str] | None,

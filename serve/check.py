@@ -142,8 +142,8 @@ def _cache(settings: ServeSettings) -> str:
         read = _settings(settings, find_source(settings.model))
         if read.template or not layout_named(read.layout).keeps:
             raise SettingsError(
-                f"the model's layout is {read.layout}, and passages are kept for cross and blocks; leave the "
-                "cache out, or serve a model that was trained with one of them"
+                f"the model's layout is {read.layout}, and passages are kept for cross and blocks; "
+                "leave the cache out, or serve a model that was trained with one of them"
             )
     return found
 

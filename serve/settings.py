@@ -109,7 +109,7 @@ class ServeSettings(BaseSettings):
     batch_tokens: _Count | None = None
     """Tokens of a pass, at most; none is what suits the device."""
     cache: Cache | None = None
-    """Keeps what the model reads of passages, for models of layout `cross` or `blocks`; none keeps nothing."""
+    """Keeps what is read of passages, for layouts `cross` and `blocks`; none keeps nothing."""
     overrides: dict[str, _Override] = Field(default_factory=dict)
     """Reranker settings in place of the checkpoint's: `window`, `strategy`, `passage_tokens`, …"""
     tokenise_threads: _Count = 2
