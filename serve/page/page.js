@@ -96,8 +96,12 @@ async function meet() {
 
 function introduce(info) {
   offerModels(info);
-  const windowed = info.window ? `windows of ${info.window} by ${info.stride}` : "";
-  find("about").textContent = [info.model, info.layout && `${info.layout} layout`, windowed]
+  const laid = {
+    sliding: `windows of ${info.window} by ${info.stride}`,
+    partition: `partitions of ${info.window}`,
+    full: "full ranking",
+  };
+  find("about").textContent = [info.model, info.layout && `${info.layout} layout`, laid[info.strategy]]
     .filter(Boolean).join(" \u00b7 ");
   edited();
 }
