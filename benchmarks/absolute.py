@@ -28,7 +28,7 @@ from benchmarks.statistics import Interval, bootstrap, randomisation_test
 from benchmarks.tables import interval, p_value, table
 from data.collections import load
 from data.first_stage import EXPECTED, retrieve
-from data.measures import ndcg
+from data.measures import ndcg_of
 from reranker.cli.terminal import run_app
 from reranker.collection import Collection
 from reranker.errors import InputError
@@ -134,11 +134,10 @@ def _ranked(
         ]
         entries = [p for part in parts for p in part]
         order = merged([[(p.id, p.score) for p in part] for part in parts])
-        judged = list(grades.values())
         whole = [p.id for p in reranker.rank(text, passages)]
         yield Ranked(
-            merged=ndcg([grades.get(id_, 0) for id_ in order], judged),
-            whole=ndcg([grades.get(id_, 0) for id_ in whole], judged),
+            merged=ndcg_of(order, grades),
+            whole=ndcg_of(whole, grades),
             scores=tuple(p.score for p in entries),
             probabilities=tuple(p.relevance or 0.0 for p in entries),
             relevant=tuple(grades.get(p.id, 0) >= least for p in entries),

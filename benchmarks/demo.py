@@ -6,7 +6,7 @@ beside the reranker's.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from data.embedded import load
-from data.measures import ndcg
+from data.measures import ndcg_of
 from reranker import Collection, Ranking, Reranker
 from reranker.bm25 import BM25
 from reranker.cli.terminal import one_line, run_app
@@ -109,8 +109,8 @@ def _moves(answer: Answer, collection: Collection) -> Table:
 def _figures(answers: Sequence[Answer], collection: Collection, seconds: float) -> Table:
     """BM25 against the reranker: quality, and what it took."""
     qrels = collection.qrels
-    first = [_ndcg(answer.first_stage, qrels[answer.query_id]) for answer in answers]
-    after = [_ndcg(answer.reranked, qrels[answer.query_id]) for answer in answers]
+    first = [ndcg_of(answer.first_stage, qrels[answer.query_id]) for answer in answers]
+    after = [ndcg_of(answer.reranked, qrels[answer.query_id]) for answer in answers]
     told = [answer.ranking.explain() for answer in answers]
     tokens = sum(explanation.tokens for explanation in told)
     table = Table(title=f"{len(answers)} queries, the same candidates", title_justify="left")
@@ -129,10 +129,6 @@ def _figures(answers: Sequence[Answer], collection: Collection, seconds: float) 
         f"{seconds / count:.2f}",
     )
     return table
-
-
-def _ndcg(ids: Sequence[str], grades: Mapping[str, int]) -> float:
-    return ndcg([grades.get(id_, 0) for id_ in ids], grades.values())
 
 
 def _mean(values: Sequence[float]) -> float:

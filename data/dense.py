@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data.retrievers.retriever import check_depth, check_passages, indexed_text
+from data.retrievers.retriever import check_depth, check_passages
 from reranker.errors import DataError, MissingExtraError, ModelError
-from reranker.passage import Passage
+from reranker.passage import Passage, indexed_text
 from reranker.run import Run, ScoredId
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

@@ -17,7 +17,7 @@ from data.dense import DEFAULT_MODEL, Dense
 from data.feedback import FIRST, Feedback, Stage, feed_back
 from data.first_stage import from_file
 from data.fusion import fuse
-from data.measures import ndcg, recall
+from data.measures import ndcg_of, recall
 from reranker.collection import Collection
 from reranker.errors import DataError
 from reranker.reranker import Reranker
@@ -121,4 +121,4 @@ def _measured(
 ) -> tuple[float, float, float]:
     """As `MEASURES`, of one query."""
     at_100, at_1000 = (recall(ranked, grades, k, relevant_from=level) for k in (100, 1000))
-    return ndcg([grades.get(id_, 0) for id_ in ranked], grades.values()), at_100, at_1000
+    return ndcg_of(ranked, grades), at_100, at_1000

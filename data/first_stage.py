@@ -10,8 +10,6 @@ from reranker.collection import Collection
 from reranker.errors import DataError, InputError
 from reranker.run import Run, read_trec
 
-__all__ = ["EXPECTED", "RETRIEVERS", "from_file", "retrieve"]
-
 EXPECTED = (
     f"{', '.join(RETRIEVERS)}, {', '.join(f'{each}:URL/INDEX' for each in SERVERS)}, the path of "
     "a TREC run file, or several of these joined by '+'"

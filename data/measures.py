@@ -19,6 +19,11 @@ def ndcg(ranked: Sequence[float], judged: Iterable[float], k: int = 10) -> float
     return _dcg(ranked[:k]) / ideal if ideal else 0.0
 
 
+def ndcg_of(ids: Sequence[str], grades: Mapping[str, int], k: int = 10) -> float:
+    """As `ndcg`, of ranked ids, best first, by the grades of what is judged."""
+    return ndcg([grades.get(id_, 0) for id_ in ids], grades.values(), k)
+
+
 def recall(
     ranked: Sequence[str], grades: Mapping[str, int], k: int, *, relevant_from: int = 1
 ) -> float:

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.dense import Encoder, SentenceEncoder
-from data.retrievers.retriever import indexed_text
-from reranker.passage import Passage
+from reranker.passage import Passage, indexed_text
 from reranker.reranker import Reranker
 
 Scores = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reranker.errors import DataError, InputError, MissingExtraError
-from reranker.passage import Passage
+from reranker.passage import Passage, indexed_text
 from reranker.run import Run, ScoredId
 
 
@@ -26,7 +26,7 @@ class BM25:
             raise DataError("a BM25 index needs at least one passage, found none")
         self._bm25s, self._stemmer = _packages()
         self._ids = list(passages)
-        words = self._words([_indexed_text(passage) for passage in passages.values()])
+        words = self._words([indexed_text(passage) for passage in passages.values()])
         self._k1, self._b = k1, b
         self._index = self._built(words)
 
@@ -65,10 +65,6 @@ class BM25:
             texts, stopwords="en", stemmer=self._stemmer, return_ids=False, show_progress=False
         )
         return words
-
-
-def _indexed_text(passage: Passage) -> str:
-    return f"{passage.title} {passage.text}" if passage.title else passage.text
 
 
 def _best(scores: NDArray[np.float32], depth: int) -> list[int]:

@@ -7,6 +7,7 @@ values are kept. See FIRST (arXiv 2406.15657) for reading a ranking off one toke
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -74,7 +75,8 @@ class Engine:
         self.device: torch.device = model.device
         self.batch_tokens = batch_tokens or _BATCH_TOKENS.get(self.device.type, 8192)
         self.identifier_ids = tuple(identifier_ids)
-        self._columns = {token: column for column, token in enumerate(identifier_ids)}
+        # Where in the logits each identifier's is: a whole head has a row for every token.
+        self._columns = {token: token for token in identifier_ids}
         self.packs = pack(model)
         self.cache = cache
         # Before the head is narrowed: the same model has the same print for all identifiers.
@@ -88,9 +90,7 @@ class Engine:
         self._head: Head = nn.Identity()
         if not whole_head:
             self._narrow_head(list(identifier_ids))
-            return
-        self._columns = {token: token for token in identifier_ids}
-        if self.packs:
+        elif self.packs:
             self._head = take_head(model)
 
     @property
@@ -165,7 +165,9 @@ class Engine:
         )
         asked = prompt.predictions(kept=True)
         places = [place for place, _ in asked]
-        states = answer(self._model, slots, [*prompt.tails, *prompt.closing], places)
+        states = answer(
+            self._model, slots, [*chain.from_iterable(prompt.tails), *prompt.closing], places
+        )
         [logits] = self._logits(states[:1])
         likelihoods = self._likelihoods(states[1:], asked, prompt)
         return self._picked(logits, likelihoods, prompt)
@@ -245,8 +247,8 @@ class Engine:
         head = self._model.get_output_embeddings()
         if type(head) is not nn.Linear:
             # A quantized or unusual head is computed whole, and its columns picked.
-            self._columns = {token: token for token in identifier_ids}
             return
+        self._columns = {token: column for column, token in enumerate(identifier_ids)}
         rows = torch.tensor(identifier_ids, device=head.weight.device)
         narrow = nn.Linear(head.in_features, len(rows), bias=head.bias is not None, device="meta")
         narrow.weight = nn.Parameter(head.weight.detach()[rows], requires_grad=False)

@@ -28,6 +28,11 @@ class Passage:
                 )
 
 
+def indexed_text(passage: Passage) -> str:
+    """What a first stage indexes of a passage: its title, where it has one, and its text."""
+    return f"{passage.title} {passage.text}" if passage.title else passage.text
+
+
 def as_passages(passages: Iterable[object]) -> list[Passage]:
     """Read strings, mappings or `Passage` objects, in order, without changing them.
 

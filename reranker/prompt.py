@@ -72,10 +72,10 @@ class Prompt:
         return tuple(block[: len(block) - self.tail] for block in self.blocks)
 
     @property
-    def tails(self) -> tuple[int, ...]:
-        """The tails of all blocks, one after the other."""
+    def tails(self) -> tuple[tuple[int, ...], ...]:
+        """Of blocks with a tail, that tail."""
         assert self.tail is not None, "the layout keeps no passages"
-        return tuple(token for b in self.blocks for token in b[len(b) - self.tail :])
+        return tuple(block[len(block) - self.tail :] for block in self.blocks)
 
     def predictions(self, kept: bool = False) -> list[tuple[int, int]]:
         """The (place in the row, next token) of the query's tokens after each passage.
@@ -85,12 +85,15 @@ class Prompt:
         """
         if self.asked is None:
             return []
-        blocks = [block[len(block) - (self.tail or 0) :] for block in self.blocks]
-        ends = accumulate(map(len, blocks if kept else self.blocks))
+        tails = self.tails
         first = 0 if kept else len(self.prefix)
-        spans = [(first + end - len(tail), tail) for end, tail in zip(ends, blocks, strict=True)]
+        ends = (first + end for end in accumulate(map(len, tails if kept else self.blocks)))
         asked = range(self.asked.start, self.asked.stop)
-        return [(start + place - 1, tail[place]) for start, tail in spans for place in asked]
+        return [
+            (end - len(tail) + place - 1, tail[place])
+            for end, tail in zip(ends, tails, strict=True)
+            for place in asked
+        ]
 
     @property
     def levels(self) -> Levels:

@@ -161,7 +161,7 @@ class Prompter:
             # One row for every order of the candidates: their scores are the same to the last bit.
             order = sorted(range(len(blocks)), key=lambda place: blocks[place])
             blocks = [blocks[place] for place in order]
-            asked = asked and replace(asked, places=tuple(map(order.index, range(len(order)))))
+            asked = asked and replace(asked, places=tuple(_inverse(order)))
         return Prompt(
             prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
@@ -300,8 +300,12 @@ def _longest(lengths: Sequence[int], budget: int) -> int:
 def _by_content(passages: Sequence[EncodedText]) -> list[int]:
     """Each passage's place in an order of their contents that is no order of merit."""
     digests = [blake2b(repr(passage.token_ids).encode()).digest() for passage in passages]
-    order = sorted(range(len(passages)), key=lambda place: digests[place])
-    places = [0] * len(passages)
+    return _inverse(sorted(range(len(passages)), key=lambda place: digests[place]))
+
+
+def _inverse(order: Sequence[int]) -> list[int]:
+    """Where in an order each place is."""
+    places = [0] * len(order)
     for number, place in enumerate(order):
         places[place] = number
     return places

@@ -104,7 +104,7 @@ class Reranker:
         if cache is not None and not self._prompter.keeps:
             raise SettingsError(
                 f"layout {self._prompter.layout.name!r} reads a passage anew for every query, so a "
-                "passage cache would hold nothing; use layout='cross' or 'blocks', or no cache"
+                "passage cache would hold nothing; use layout='blocks' or 'cross', or no cache"
             )
         self._engine = Engine(
             checkpoint.model,

@@ -152,11 +152,10 @@ def example_of(prompt: Prompt) -> Example:
         branch = Branch(prompt.closing, labels)
         return Example(prompt.shared, prompt.identifier_ids, (branch,), prompt.null_id)
     # As training packs them: passages in the prompt's order, the null candidate's tail last.
-    blocks = [prompt.blocks[place] for place in prompt.asked.places]
-    middles = [len(block) - (prompt.tail or 0) for block in blocks]
-    tails = tuple(block[middle:] for block, middle in zip(blocks, middles, strict=True))
-    passages = tuple(block[:m] for block, m in zip(blocks, middles, strict=True))[: len(labels)]
-    asked = replace(prompt.asked, places=tuple(range(len(blocks))))
+    places, every, ends = prompt.asked.places, prompt.passages, prompt.tails
+    passages = tuple(every[place] for place in places[: len(labels)])
+    tails = tuple(ends[place] for place in places)
+    asked = replace(prompt.asked, places=tuple(range(len(places))))
     branch = Branch(prompt.closing, labels, None, tails, asked)
     return Example(((prompt.prefix,), passages), prompt.identifier_ids, (branch,), prompt.null_id)
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
-from data.retrievers.retriever import check_depth, check_passages, indexed_text, storable
+from data.retrievers.retriever import check_depth, check_passages, storable
 from data.retrievers.server import Ask, Server, named
 from reranker.errors import DataError, InputError, RemoteError
-from reranker.passage import Passage
+from reranker.passage import Passage, indexed_text
 from reranker.run import Run
 
 DEEPEST = 10_000

@@ -32,11 +32,6 @@ def check_passages(passages: Mapping[str, Passage], index: str) -> None:
         raise DataError(f"a {index} index needs at least one passage, found none")
 
 
-def indexed_text(passage: Passage) -> str:
-    """What is indexed of a passage: its title, where it has one, and its text."""
-    return f"{passage.title} {passage.text}" if passage.title else passage.text
-
-
 def storable(text: str) -> str:
     """A text that is UTF-8: half a surrogate pair, which JSON can hold, becomes "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")

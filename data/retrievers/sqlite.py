@@ -5,9 +5,9 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Mapping
 
-from data.retrievers.retriever import check_depth, check_passages, indexed_text, storable
+from data.retrievers.retriever import check_depth, check_passages, storable
 from reranker.errors import InputError
-from reranker.passage import Passage
+from reranker.passage import Passage, indexed_text
 from reranker.run import Run, ScoredId
 
 # The table keeps the index alone; the collection has the texts.
