@@ -27,8 +27,9 @@ def measured_rerankers(
     device: str | None = None,
     memory: int = 0,
     stored: Sequence[str] = (),
+    variants: Mapping[str, Mapping[str, object]] | None = None,
 ) -> list[MeasuredReranker]:
-    """Each model under each strategy; a model is loaded once for each way to keep passages.
+    """Each model under each strategy or variant, loaded once for each way to keep passages.
 
     Args:
         models: names; "default" is the embedded model with its adapter.
@@ -36,7 +37,8 @@ def measured_rerankers(
         overrides: settings in place of the checkpoints'.
         dtype, device: as for `reranker.load`.
         memory: bytes of each passage cache.
-        stored: how passages are kept, for layout `blocks`; none are where this is empty.
+        stored: how passages are kept, for layouts that keep any; none are where this is empty.
+        variants: further settings by label, in place of strategies.
 
     Raises:
         SettingsError: for a layout whose passages cannot be kept.
@@ -50,13 +52,19 @@ def measured_rerankers(
         told = {"model": checkpoint.name, **weights(checkpoint)}
         cache = None if kept is None else PassageCache(memory, stored=kept)
         base = Reranker(checkpoint, cache=cache, **overrides)  # type: ignore[arg-type]
-        for strategy in strategies or (base.settings.strategy,):
-            label = _label(name, len(strategies) > 1 and strategy, len(stored) > 1 and kept)
-            reranker = base.with_settings(strategy=strategy)
+        for words, chosen in (variants or _by_strategy(strategies)).items():
+            label = _label(name, words, len(stored) > 1 and kept)
+            reranker = base.with_settings(**chosen)
             # What is kept in a smaller type gives other scores.
             settings = {**told, **_plain(reranker.settings), **({"stored": kept} if kept else {})}
             found.append(MeasuredReranker(label, settings, reranker))
     return found
+
+
+def _by_strategy(strategies: Sequence[str]) -> dict[str, Mapping[str, object]]:
+    """Strategies as variants; a single one, or the checkpoint's own, needs no label."""
+    label = len(strategies) > 1
+    return {each if label else "": {"strategy": each} for each in strategies} or {"": {}}
 
 
 def _label(name: str, *more: object) -> str:

@@ -53,6 +53,10 @@ def quality(
     setting: Annotated[
         list[str] | None, typer.Option(help="A setting to override, NAME=VALUE, e.g. window=10.")
     ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="Settings side by side, 'NAME=VALUE NAME=VALUE'; repeatable."),
+    ] = None,
     cache: Annotated[
         float | None,
         typer.Option(metavar="GIB", help="Memory to keep passages in (cross, blocks).", min=0),
@@ -106,6 +110,7 @@ def quality(
         device=device,
         memory=int((cache or 0) * 2**30),
         stored=kept_as(cache, stored or []),
+        variants=parse_variants(variant or [], strategy or []),
     )
     try:
         experiments = [
@@ -156,6 +161,22 @@ def parse_settings(texts: Sequence[str]) -> Mapping[str, object]:
             raise InputError(f"--setting {text!r} is not NAME=VALUE with NAME among {known}")
         found[name] = _value(value)
     return found
+
+
+def parse_variants(
+    texts: Sequence[str], strategies: Sequence[str]
+) -> dict[str, Mapping[str, object]]:
+    """Read settings that are measured side by side, each labelled by its own text.
+
+    Raises:
+        InputError: for a setting that there is not, or for strategies beside variants.
+    """
+    if texts and strategies:
+        raise InputError(
+            f"--variant says all that differs, found --strategy {' '.join(strategies)} beside it; "
+            "write it as --variant 'strategy=…'"
+        )
+    return {" ".join(text.split()): parse_settings(text.split()) for text in texts}
 
 
 def _value(text: str) -> object:

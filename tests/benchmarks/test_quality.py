@@ -9,7 +9,14 @@ import pytest
 from benchmarks.experiment import Plan, RunFile, conduct, sampled
 from benchmarks.metrics import MRR, NDCG
 from benchmarks.published import check
-from benchmarks.quality import kept_as, main, parse_run, parse_settings, write
+from benchmarks.quality import (
+    kept_as,
+    main,
+    parse_run,
+    parse_settings,
+    parse_variants,
+    write,
+)
 from benchmarks.report import Report
 from benchmarks.reranking import MeasuredReranker
 from benchmarks.tables import markdown, p_value, table
@@ -212,6 +219,30 @@ def test_the_models_of_this_project_are_measured(
     assert (sliding.cost.windows, full.cost.windows) == (2, 1)
     other = measured_rerankers([str(save_tiny(tmp_path / "two", seed=1))], [], settings)
     assert other[0].settings["weights"] != full.settings["weights"]
+
+
+def test_variants_share_a_loaded_model(tmp_path: Path) -> None:
+    from benchmarks.models import measured_rerankers
+    from reranker import Reranker
+    from tests.tiny import save_tiny
+
+    folder = str(save_tiny(tmp_path / "tiny"))
+    variants = parse_variants(["window=3  stride=1", "strategy=full"], [])
+    found = measured_rerankers([folder], [], {"layout": "suffix"}, variants=variants)
+    assert [one.label for one in found] == ["tiny window=3 stride=1", "tiny strategy=full"]
+    assert (found[0].settings["window"], found[1].settings["strategy"]) == (3, "full")
+    assert all(one.settings["layout"] == "suffix" for one in found)
+    first, second = (one.ranker for one in found)
+    assert isinstance(first, Reranker)
+    assert isinstance(second, Reranker)
+    assert first.engine is second.engine
+
+
+def test_variants_leave_no_room_for_strategies() -> None:
+    with pytest.raises(InputError, match="strategy=…"):
+        parse_variants(["window=3"], ["full"])
+    with pytest.raises(InputError, match="windows=3"):
+        parse_variants(["windows=3"], [])
 
 
 def test_passages_are_kept_where_the_layout_allows_it(

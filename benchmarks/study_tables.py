@@ -1,0 +1,152 @@
+"""The study's tables, drawn from its runs into docs/study.md by cog (`make docs`)."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics import NDCG
+from benchmarks.quality import RESULTS
+from benchmarks.statistics import bootstrap, holm, randomisation_test
+from benchmarks.tables import number, p_value, table
+from reranker.errors import DataError
+from reranker.run import read_trec
+
+Result = Mapping[str, Any]
+
+
+def read(name: str) -> Result:
+    """The results of a part of the study.
+
+    Raises:
+        DataError: where the part was not run.
+    """
+    path = RESULTS / name / "results.json"
+    if not path.is_file():
+        raise DataError(f"{path} is not there; run: make study")
+    found: Result = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def source(name: str) -> str:
+    """The command that made a part's results, and when and where."""
+    result = read(name)
+    return (
+        f"```\n{result['command']}\n```\n\n{result['date']}; {result['machine']}. Everything else "
+        f"is in [{name}](../{RESULTS.as_posix()}/{name}/README.md)."
+    )
+
+
+def settings(name: str) -> str:
+    """Each reranker's quality and cost beside its settings' label, over one collection."""
+    [experiment] = read(name)["experiments"]
+    first, *rerankers = experiment["rows"]
+    rows = [[first["label"], _interval(first["measures"][NDCG]), "", "", "", "", ""]]
+    adjusted = {c["second"]: c["adjusted"] for c in experiment["comparisons"] if _of(first, c)}
+    for row in rerankers:
+        cost = row["cost"]
+        quality = [
+            _interval(row["measures"][NDCG]),
+            _gain(first, row),
+            p_value(adjusted[row["label"]]),
+        ]
+        spent = [number(cost["windows"]), number(cost["tokens"]), f"{cost['seconds']:.3g}"]
+        rows.append([_variant(row["label"]), *quality, *spent])
+    return table(["", NDCG, "Δ", "p", "windows", "tokens", "seconds"], rows)
+
+
+def gains(name: str) -> str:
+    """Each experiment's first stage and its reranking, tested and corrected over all of them."""
+    experiments = list(read(name)["experiments"])
+    found = list(map(_differences, experiments))
+    alone = [randomisation_test([0.0] * len(each), each) for each in found]
+    rows = []
+    for experiment, differences, p in zip(experiments, found, holm(alone), strict=True):
+        first, row = experiment["rows"][:2]
+        gain = bootstrap(differences)
+        better = sum(each > 0 for each in differences)
+        worse = sum(each < 0 for each in differences)
+        rows.append(
+            [
+                experiment["collection"],
+                experiment["first_stage"],
+                f"{experiment['queries']}",
+                f"{first['measures'][NDCG]['mean']:.3f}",
+                f"{row['measures'][NDCG]['mean']:.3f}",
+                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]",
+                p_value(p),
+                f"{better} / {worse}",
+            ]
+        )
+    head = ["collection", "first stage", "queries", "alone", "reranked", "Δ", "p"]
+    return table([*head, "better / worse"], rows)
+
+
+def failures(name: str) -> str:
+    """Of each experiment the query that lost most, and the passages that changed places."""
+    rows = [cells for e in read(name)["experiments"] if (cells := _failure(name, e))]
+    head = ["collection", "query", f"{NDCG} before", "after", "first before", "first after"]
+    return table(head, rows)
+
+
+def orders(name: str) -> str:
+    """The order sensitivity of each reranker of each experiment."""
+    head = ["collection", "", *(f"std of {NDCG}", "spread", "spread a query", "Kendall τ")]
+    return table(head, (cells for e in read(name)["experiments"] for cells in _orders(e)))
+
+
+def _orders(experiment: Result) -> Iterator[list[str]]:
+    for row in experiment["rows"]:
+        if found := row["orders"]:
+            values = [found[key] for key in ("deviation", "spread", "query_spread", "tau")]
+            yield [
+                f"{experiment['collection']} ({experiment['queries']} queries)",
+                row["label"],
+                *(f"{value:.4f}" for value in values),
+            ]
+
+
+def _failure(name: str, experiment: Result) -> list[str] | None:
+    first, row = experiment["rows"][:2]
+    before, after = (each["per_query"][NDCG] for each in (first, row))
+    worst = min(before, key=lambda query: after[query] - before[query])
+    if after[worst] >= before[worst]:
+        return None
+    tops = [_top(name, experiment, label, worst) for label in ("", row["label"])]
+    return [
+        experiment["collection"],
+        worst,
+        f"{before[worst]:.3f}",
+        f"{after[worst]:.3f}",
+        *(f"`{top}`" if top else "" for top in tops),
+    ]
+
+
+def _top(name: str, experiment: Result, label: str, query: str) -> str:
+    """The first passage of a query, from the run that the benchmark kept; "" where it kept none."""
+    stem = ".".join(filter(None, (experiment["collection"], experiment["first_stage"], label)))
+    path = Path(RESULTS, name, "runs", f"{'-'.join(stem.split())}.trec.gz")
+    return read_trec(path).ids(query)[0] if path.is_file() else ""
+
+
+def _differences(experiment: Result) -> list[float]:
+    first, row = experiment["rows"][:2]
+    before, after = (each["per_query"][NDCG] for each in (first, row))
+    return [after[query] - before[query] for query in before]
+
+
+def _of(first: Result, comparison: Result) -> bool:
+    return bool(comparison["first"] == first["label"])
+
+
+def _variant(label: str) -> str:
+    """A variant's settings, without the model's name."""
+    return label.partition(" ")[2] or label
+
+
+def _gain(first: Result, row: Result) -> str:
+    return f"{row['measures'][NDCG]['mean'] - first['measures'][NDCG]['mean']:+.3f}"
+
+
+def _interval(value: Result) -> str:
+    return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"

@@ -1,0 +1,132 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import study, study_plots, study_tables
+from benchmarks.experiment import Plan, conduct
+from benchmarks.quality import write
+from benchmarks.report import Report
+from benchmarks.reranking import MeasuredReranker
+from reranker.collection import Collection
+from reranker.errors import DataError, InputError
+from reranker.run import Run, write_trec
+from tests.benchmarks.conftest import FakeRanker, PlaceRanker
+
+pytest.importorskip("ranx")
+RANKING = [("1", 4.0), ("2", 3.0), ("3", 2.0), ("4", 1.0)]
+
+
+@pytest.fixture
+def results(tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results of one experiment, where the study looks for them."""
+    monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: numbers)
+    for module in (study, study_tables, study_plots):
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    first = tmp_path / "first.trec"
+    write_trec(Run("tag", dict.fromkeys(numbers.queries, RANKING)), first)
+    plan = Plan(tmp_path / "demo", orders=True, work=tmp_path / "work")
+    rerankers = [
+        MeasuredReranker("model window=5", {"window": 5}, FakeRanker()),
+        MeasuredReranker("model strategy=full", {}, PlaceRanker()),
+    ]
+    found = conduct(plan, "numbers", str(first), [], rerankers)
+    write(Report("demo", "python -m benchmarks.quality demo", [found]), plan.results, plots=False)
+    return plan.results
+
+
+def test_parts_are_commands_with_their_folders() -> None:
+    text = "one: quality demo --collection {collections}/a\ntwo: speed other"
+    one, two = study.parts(text, {"collections": "my folder", "runs": "r"})
+    assert one.arguments == ("demo", "--collection", "my folder/a")
+    assert one.command == "python -m benchmarks.quality demo --collection 'my folder/a'"
+    assert (two.name, two.benchmark) == ("two", "speed")
+    assert study.chosen([one, two], ["two"]) == [two]
+    assert study.chosen([one, two], []) == [one, two]
+    with pytest.raises(InputError, match="no part three; it has one, two"):
+        study.chosen([one, two], ["three"])
+    with pytest.raises(DataError, match="'one' is not BENCHMARK NAME"):
+        list(study.parts("one: quality", {}))
+
+
+def test_the_parts_of_the_project_are_benchmarks_with_names_of_their_own() -> None:
+    text = study.PARTS.read_text("utf-8")
+    found = list(study.parts(text, {"collections": "c", "runs": "r"}))
+    assert all(Path(f"benchmarks/{part.benchmark}.py").is_file() for part in found)
+    assert len({part.arguments[0] for part in found}) == len(found)
+    assert "{" not in "".join(part.command for part in found)
+
+
+def test_a_part_is_done_when_this_very_command_was(results: Path) -> None:
+    assert study.Part("demo", "quality", ("demo",)).done
+    assert not study.Part("demo", "quality", ("demo", "--queries", "3")).done
+    assert not study.Part("demo", "quality", ("other",)).done
+
+
+def test_a_part_that_fails_stops_the_study(capfd: pytest.CaptureFixture[str]) -> None:
+    part = study.Part("odd", "quality", ("odd", "--depth", "0"))
+    with pytest.raises(DataError, match="part 'odd' ended with exit status"):
+        part.run()
+
+
+def test_parts_that_are_done_are_passed_over(
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    listed = tmp_path / "study.yaml"
+    listed.write_text("demo: quality demo\nnew: quality new --queries 3\n")
+    asked: list[str] = []
+    monkeypatch.setattr(study, "PARTS", listed)
+    monkeypatch.setattr(study.Part, "run", lambda part: asked.append(part.name))
+    monkeypatch.setattr(sys, "argv", ["study", "collections", "runs"])
+    with pytest.raises(SystemExit) as ended:
+        study.main()
+    assert not ended.value.code
+    assert asked == ["new"]
+    assert "demo: done" in capsys.readouterr().out
+
+
+def test_what_was_not_run_is_no_table(results: Path) -> None:
+    with pytest.raises(DataError, match="run: make study"):
+        study_tables.read("never")
+
+
+def test_tables_hold_the_figures_of_the_run(results: Path) -> None:
+    [experiment] = json.loads((results / "results.json").read_text())["experiments"]
+    first, by_number, by_place = (row["measures"]["nDCG@10"]["mean"] for row in experiment["rows"])
+    settings = study_tables.settings("demo")
+    assert f"| window=5 | {by_number:.3f} [" in settings
+    assert f"| {by_number - first:+.3f} |" in settings
+    assert "| strategy=full |" in settings
+    gains = study_tables.gains("demo").splitlines()
+    assert len(gains) == 3
+    assert f"| 3 | {first:.3f} | {by_number:.3f} | {by_number - first:+.3f} [" in gains[2]
+    assert by_place == first
+    orders = study_tables.orders("demo").splitlines()
+    assert orders[2].endswith("| 0.0000 | 0.0000 | 0.0000 | 1.0000 |")
+    assert not orders[3].endswith("| 1.0000 |")
+    assert study_tables.source("demo").startswith("```\npython -m benchmarks.quality demo\n```")
+
+
+def test_a_failure_names_its_query_and_passages(results: Path) -> None:
+    """Ranked by number, "1" falls from the first place to the fourth."""
+    [line] = study_tables.failures("demo").splitlines()[2:]
+    assert line == "| numbers | q3 | 1.000 | 0.431 |  | `4` |"
+
+
+def test_plots_are_drawn(results: Path) -> None:
+    pytest.importorskip("matplotlib")
+    for path in (study_plots.pareto("demo"), study_plots.gain("demo")):
+        assert path.read_text("utf-8").startswith("<?xml")
+    assert study_plots.draw("demo") == []
+
+
+def test_the_front_is_what_nothing_cheaper_reaches() -> None:
+    assert study_plots.front([(3, 0.5), (1, 0.4), (2, 0.3), (2, 0.45), (4, 0.5)]) == [
+        (1, 0.4),
+        (2, 0.45),
+        (3, 0.5),
+    ]
