@@ -46,3 +46,14 @@ def filled(
     for part in parts:
         ids.extend(part if isinstance(part, tuple) else values[part.kind])
     return tuple(ids)
+
+
+def longest_fitting(lengths: Sequence[int], budget: int) -> int:
+    """The most tokens a passage may keep so that all fit: cut the longest ones first."""
+    rest = budget
+    for place, length in enumerate(sorted(lengths)):
+        share = rest // (len(lengths) - place)
+        if length > share:
+            return share
+        rest -= length
+    return max(lengths, default=0)

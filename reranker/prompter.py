@@ -4,16 +4,18 @@ Every text is tokenised apart and put between literals as token ids. A window ov
 is cut where it is longest: no passage loses a token while another keeps more than it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 
+from reranker.candidates import Candidates
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, SettingsError, WindowTooLargeError
-from reranker.filling import filled, fixed_tokens, span, tail_tokens
+from reranker.filling import filled, fixed_tokens, longest_fitting, span, tail_tokens
 from reranker.form import Form, Part, compile_form, has_field, kinds
 from reranker.guard import Guard
+from reranker.guarded import GuardedEncoder
 from reranker.identifiers import Identifiers, resolve
 from reranker.layouts import Layout, layout_named
 from reranker.passage import Passage
@@ -21,31 +23,11 @@ from reranker.prompt import Asked, Prompt
 from reranker.settings import Settings
 from reranker.template import parse_template
 
+Query = dict[str, tuple[int, ...]]
+"""The query and the instruction, by slot, as token ids."""
+
 _CONTEXT_TOKENS = 8
 LEAST_PASSAGE_TOKENS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """A query, its instruction (ended by a line break) and its candidates, as token ids.
-
-    Candidates stand in first-stage order.
-    """
-
-    query: EncodedText
-    instruction: EncodedText
-    passages: tuple[EncodedText, ...]
-
-    def __len__(self) -> int:
-        return len(self.passages)
-
-    def shortened(self, limit: int) -> "Candidates":
-        """The same candidates, each cut after `limit` tokens."""
-        passages = (
-            EncodedText(p.token_ids[:limit], p.cut or len(p.token_ids) > limit)
-            for p in self.passages
-        )
-        return replace(self, passages=tuple(passages))
 
 
 class Prompter:
@@ -89,7 +71,7 @@ class Prompter:
                 "likelihood to read; use layout='cross', or likelihood=0"
             )
         dealt = self.identifiers.first(min(guarded, len(self.identifiers)))
-        self.guard = Guard(encoder, dealt, probe.openers)
+        self._texts = GuardedEncoder(encoder, Guard(encoder, dealt, probe.openers)).texts
         self._form = lru_cache(maxsize=64)(self._compile)
         # A layout that knows no instruction reads it in front of the query, in its place.
         self._told_apart = has_field(self.layout, "instruction")
@@ -106,17 +88,17 @@ class Prompter:
         probe = self._form(1)
         parts = (*probe.prefix, *probe.blocks[0], *probe.closing)
         told_at = "instruction" if self._told_apart else "query"
-        [told] = self._texts([instruction or ""], limit, _spaced(parts, told_at))
+        [told] = self._texts([instruction or ""], limit, spaced=_spaced(parts, told_at))
         if told.token_ids:
             told = EncodedText((*told.token_ids, *self._encoder.literal("\n")), told.cut)
         follows = not self._told_apart and told.token_ids
-        [encoded] = self._texts([query], limit, not follows and _spaced(parts, "query"))
+        [encoded] = self._texts([query], limit, spaced=not follows and _spaced(parts, "query"))
         if not encoded.token_ids:
             raise InputError("the query has no visible character; give the text to rank by")
         texts = [f"{p.title}: {p.text}" if p.title else p.text for p in passages]
         cut_at = self._settings.passage_tokens
         return Candidates(
-            encoded, told, tuple(self._texts(texts, cut_at, _spaced(parts, "passage")))
+            encoded, told, tuple(self._texts(texts, cut_at, spaced=_spaced(parts, "passage")))
         )
 
     def prompt(
@@ -138,37 +120,23 @@ class Prompter:
             WindowTooLargeError: where even the shortest passages do not fit.
             IdentifierError: where the window has more passages than there are identifiers.
         """
-        encoded = [candidates.passages[place] for place in window]
-        identifiers = self._dealt(encoded) if dealt is None else self.identifiers.at(dealt)
-        form = self._form(len(window))
-        query = self._query(candidates)
-        fixed = self._fixed(form, query)
-        lengths = [len(candidates.passages[place].token_ids) for place in window]
-        alone = self._context - fixed_tokens(self._form(1), query)
-        longest = min(_longest(lengths, self.budget - fixed), alone)
-        if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
-            raise WindowTooLargeError(self._too_large(len(window), fixed))
-        passages = [passage.token_ids[:longest] for passage in encoded]
-        blocks = [
-            filled(block, query, identifier, passage)
-            for block, identifier, passage in zip(
-                form.blocks, identifiers.token_ids, passages, strict=True
-            )
-        ]
+        passages = [candidates.passages[place] for place in window]
+        identifiers = self._dealt(passages) if dealt is None else self.identifiers.at(dealt)
+        form, query = self._form(len(window)), self._query(candidates)
+        longest = self._longest(passages, form, query)
+        blocks = self._blocks(
+            form, query, identifiers, [passage.token_ids[:longest] for passage in passages]
+        )
         asked = self.asked(candidates, len(window))
-        blocks += [filled(form.tail, query, null) for null in self._blank]
         if self.layout.apart and dealt is None:
-            # One row for every order of the candidates: their scores are the same to the last bit.
-            order = sorted(range(len(blocks)), key=lambda place: blocks[place])
-            blocks = [blocks[place] for place in order]
-            asked = asked and replace(asked, places=tuple(_inverse(order)))
+            blocks, asked = _ordered(blocks, asked)
         return Prompt(
             prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
             closing=filled(form.closing, query),
             identifiers=identifiers.names,
             identifier_ids=identifiers.token_ids,
-            cut=tuple(i for i, p in enumerate(encoded) if p.cut or len(p.token_ids) > longest),
+            cut=tuple(i for i, p in enumerate(passages) if p.cut or len(p.token_ids) > longest),
             query_cut=candidates.query.cut or candidates.instruction.cut,
             apart=self.layout.apart,
             tail=tail_tokens(form, query) if self.keeps else None,
@@ -220,29 +188,36 @@ class Prompter:
         fixed = self._fixed(self._form(len(window)), self._query(candidates))
         return fixed + sum(len(candidates.passages[place].token_ids) for place in window)
 
-    def _fixed(self, form: Form, query: dict[str, tuple[int, ...]]) -> int:
+    def _longest(self, passages: Sequence[EncodedText], form: Form, query: Query) -> int:
+        """The most tokens that a passage of this window keeps."""
+        lengths = [len(passage.token_ids) for passage in passages]
+        fixed = self._fixed(form, query)
+        alone = self._context - fixed_tokens(self._form(1), query)
+        longest = min(longest_fitting(lengths, self.budget - fixed), alone)
+        if longest < min(LEAST_PASSAGE_TOKENS, max(lengths, default=0)):
+            raise WindowTooLargeError(self._too_large(len(passages), fixed))
+        return longest
+
+    def _blocks(
+        self,
+        form: Form,
+        query: Query,
+        identifiers: Identifiers,
+        passages: Sequence[tuple[int, ...]],
+    ) -> list[tuple[int, ...]]:
+        """A block a passage, and one for the null candidate where it is asked the query too."""
+        named = zip(form.blocks, identifiers.token_ids, passages, strict=True)
+        blocks = [filled(parts, query, identifier, passage) for parts, identifier, passage in named]
+        return blocks + [filled(form.tail, query, null) for null in self._blank]
+
+    def _fixed(self, form: Form, query: Query) -> int:
         """Tokens of a window but for its passages."""
         return fixed_tokens(form, query) + len(self._blank) * tail_tokens(form, query)
 
     def _compile(self, passages: int) -> Form:
         return compile_form(self.layout, self._encoder, passages)
 
-    def _texts(self, texts: Sequence[str], limit: int, spaced: bool) -> list[EncodedText]:
-        encoded = self._guarded(texts, limit, spaced, self.guard.disarm)
-        read = self._encoder.decode_all([text.token_ids for text in encoded])
-        for place in (place for place, text in enumerate(read) if self.guard.forges(text)):
-            [encoded[place]] = self._guarded(
-                [texts[place]], limit, spaced, self.guard.disarm_wholly
-            )
-        return encoded
-
-    def _guarded(
-        self, texts: Sequence[str], limit: int, spaced: bool, disarm: Callable[[str], str]
-    ) -> list[EncodedText]:
-        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=disarm)
-        return [EncodedText(self.guard.filter(text.token_ids), text.cut) for text in encoded]
-
-    def _query(self, candidates: Candidates) -> dict[str, tuple[int, ...]]:
+    def _query(self, candidates: Candidates) -> Query:
         query, told = candidates.query.token_ids, candidates.instruction.token_ids
         if self._told_apart:
             return {"query": query, "instruction": told}
@@ -286,15 +261,13 @@ def _spaced(parts: Iterable[Part], kind: str) -> bool:
     return any(not isinstance(p, tuple) and p.kind == kind and p.spaced for p in parts)
 
 
-def _longest(lengths: Sequence[int], budget: int) -> int:
-    """The most tokens a passage may keep so that all fit: cut the longest ones first."""
-    rest = budget
-    for place, length in enumerate(sorted(lengths)):
-        share = rest // (len(lengths) - place)
-        if length > share:
-            return share
-        rest -= length
-    return max(lengths, default=0)
+def _ordered(
+    blocks: Sequence[tuple[int, ...]], asked: Asked | None
+) -> tuple[list[tuple[int, ...]], Asked | None]:
+    """One row for every order of the candidates: their scores are the same to the last bit."""
+    order = sorted(range(len(blocks)), key=lambda place: blocks[place])
+    places = tuple(_inverse(order))
+    return [blocks[place] for place in order], asked and replace(asked, places=places)
 
 
 def _by_content(passages: Sequence[EncodedText]) -> list[int]:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reranker.candidates import Candidates
 from reranker.checkpoint import Checkpoint, load
 from reranker.encoder import Encoder
 from reranker.engine import Engine
@@ -15,7 +16,7 @@ from reranker.lockstep import Job, Lockstep, run
 from reranker.overrides import overridden, refuse_options
 from reranker.passage import Passage, as_passages
 from reranker.passage_cache import PassageCache
-from reranker.prompter import Candidates, Prompter
+from reranker.prompter import Prompter
 from reranker.ranking import Ranking
 from reranker.settings import Settings
 from reranker.strategies import foreseen, strategy_of

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reranker.prompter import Candidates
+from reranker.candidates import Candidates
 from reranker.reranker import Reranker
 from serve.request import RerankRequest
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reranker.candidates import Candidates
 from reranker.errors import InputError
 from reranker.prompt import Asked, Prompt, Segments
-from reranker.prompter import Candidates, Prompter
+from reranker.prompter import Prompter
 from training.errors import TrainingError
 from training.mixture import Mixture
 from training.window import Sizes, Window

@@ -2,11 +2,12 @@ import pytest
 
 from reranker.encoder import Encoder
 from reranker.errors import IdentifierError, InputError, SettingsError, WindowTooLargeError
+from reranker.filling import longest_fitting
 from reranker.form import compile_form
 from reranker.layouts import LAYOUTS, SUFFIX, Layout, layout_named
 from reranker.passage import Passage
 from reranker.prompt import Prompt
-from reranker.prompter import Prompter, _longest
+from reranker.prompter import Prompter
 from reranker.settings import Settings
 from tests import tokenizers_of_the_field as field
 
@@ -193,8 +194,8 @@ def test_a_chat_template_that_loses_turns_is_an_error() -> None:
     ("lengths", "budget", "longest"),
     [([], 10, 0), ([5, 3], 10, 5), ([9, 3], 10, 7), ([9, 9], 10, 5), ([4, 4, 4], 2, 0)],
 )
-def test_longest(lengths: list[int], budget: int, longest: int) -> None:
-    assert _longest(lengths, budget) == longest
+def testlongest_fitting(lengths: list[int], budget: int, longest: int) -> None:
+    assert longest_fitting(lengths, budget) == longest
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""Callers' texts tokenised so that none of them reads as an identifier."""
+
+from collections.abc import Callable, Sequence
+
+from reranker.encoder import EncodedText, Encoder
+from reranker.guard import Guard
+
+
+class GuardedEncoder:
+    """An encoder with all three walls of a guard around it."""
+
+    def __init__(self, encoder: Encoder, guard: Guard) -> None:
+        self._encoder = encoder
+        self._guard = guard
+
+    def texts(self, texts: Sequence[str], limit: int, *, spaced: bool) -> list[EncodedText]:
+        """Texts as at most `limit` tokens each; `spaced` ones stand after a space."""
+        encoded = self._encoded(texts, limit, spaced, self._guard.disarm)
+        read = self._encoder.decode_all([text.token_ids for text in encoded])
+        for place in (place for place, text in enumerate(read) if self._guard.forges(text)):
+            wholly = self._guard.disarm_wholly
+            [encoded[place]] = self._encoded([texts[place]], limit, spaced, wholly)
+        return encoded
+
+    def _encoded(
+        self, texts: Sequence[str], limit: int, spaced: bool, disarm: Callable[[str], str]
+    ) -> list[EncodedText]:
+        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=disarm)
+        return [EncodedText(self._guard.filter(text.token_ids), text.cut) for text in encoded]
