@@ -3,7 +3,7 @@
 Are a model's scores comparable between requests? Every query's candidates are ranked in separate
 requests and the rankings merged by score, beside one request for all; and over all queries it is
 measured how well scores tell relevant passages from the rest, and how well probabilities are
-calibrated. Writes `absolute.json` and `README.md` into the results' folder.
+calibrated. Writes `results.json` and `README.md` into the results' folder.
 """
 
 import json
@@ -148,7 +148,7 @@ def write(found: Sequence[Findings], folder: Path, *, facts: dict[str, object]) 
     """Write findings as JSON and Markdown."""
     command = command_line("absolute")
     values = {"command": command, **facts, "collections": [asdict(one) for one in found]}
-    write_atomically(folder / "absolute.json", json.dumps(values, indent=1) + "\n")
+    write_atomically(folder / "results.json", json.dumps(values, indent=1) + "\n")
     write_atomically(folder / "README.md", markdown(found, command, facts))
 
 

@@ -57,7 +57,7 @@ def test_the_command_writes_what_it_found(tmp_path, monkeypatch):
     command = ["out", "--collection", "embedded", "--model", str(folder), "--depth", "12"]
     result = CliRunner().invoke(absolute.app, [*command, "--request", "6", "--queries", "3"])
     assert result.exit_code == 0, result.output
-    [found] = json.loads((tmp_path / "out/absolute.json").read_text())["collections"]
+    [found] = json.loads((tmp_path / "out/results.json").read_text())["collections"]
     assert found["queries"] == 3
     assert 0 <= found["auc"] <= 1
     assert f"{found['auc']:.3f}" in (tmp_path / "out/README.md").read_text()
