@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test test-all test-clients test-integrations check docs install clean
+.PHONY: demo serve test test-all test-clients test-integrations check docs dist sbom \
+  install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -57,15 +58,45 @@ $(VENV)/clients/%/.installed: tests/serve/clients/%.txt
 	  install --requirement $<
 	@touch $@
 
+# Pages with parts that are written from the code.
+GENERATED := $(addprefix docs/,api.md cli.md http.md operations.md quickstart.md retrievers.md)
+
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cog --check docs/cli.md docs/operations.md docs/retrievers.md
+	$(BIN)/cog --check $(GENERATED)
 
 docs: $(INSTALLED)
-	$(BIN)/cog -r docs/cli.md docs/operations.md docs/retrievers.md
+	$(BIN)/cog -r $(GENERATED)
+
+# Wheel and source distribution in dist/, checked, and the wheel in an environment that has nothing
+# else: what it lacks shows there.
+TOOLS := $(VENV)/tools
+EMPTY := $(VENV)/empty
+ALONE := $(EMPTY)/bin/python -m pip --disable-pip-version-check --quiet
+
+dist: $(TOOLS)/.installed
+	rm -rf dist $(EMPTY)
+	$(TOOLS)/bin/python -m build
+	$(TOOLS)/bin/twine check --strict dist/*
+	$(PYTHON) -m venv $(EMPTY)
+	$(ALONE) install torch
+	$(ALONE) install dist/*.whl
+	$(EMPTY)/bin/reranker --version
+	cd dist && $(abspath $(EMPTY))/bin/reranker doctor --no-load
+
+# What an install of the wheel brings, as CycloneDX has it; by name, so that it holds no path of here.
+sbom: dist
+	$(ALONE) install --no-index --no-deps --force-reinstall --find-links dist reranker
+	$(TOOLS)/bin/cyclonedx-py environment --output-file dist/sbom.cdx.json $(EMPTY)/bin/python
+
+$(TOOLS)/.installed: .ci/tools.txt
+	$(PYTHON) -m venv --clear $(@D)
+	env -u PIP_CONSTRAINT $(@D)/bin/python -m pip --disable-pip-version-check --quiet \
+	  install --requirement $<
+	@touch $@
 
 install: $(INSTALLED)
 

@@ -1,4 +1,4 @@
-"""The service on one machine: a Ray of its own on loopback, from the first request to the last."""
+"""The service on one machine: a Ray of its own, from the first request to the last."""
 
 import logging
 import os
