@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test test-all test-clients test-integrations check docs dist sbom \
+.PHONY: demo serve test test-all test-clients test-integrations check docs study dist sbom \
   install clean
 
 demo: $(INSTALLED)
@@ -60,6 +60,11 @@ $(VENV)/clients/%/.installed: tests/serve/clients/%.txt
 
 # Pages with parts that are written from the code.
 GENERATED := $(addprefix docs/,api.md cli.md http.md operations.md quickstart.md retrievers.md)
+
+# Hours on a CPU; goes on where it stopped. PART= names one part of benchmarks/study.yaml.
+study: $(INSTALLED) ## the runs of docs/study.md, over COLLECTIONS= in BEIR layout and RUNS= of TREC
+	$(BIN)/python -m benchmarks.study $(or $(COLLECTIONS),$(error name them: make study \
+	  COLLECTIONS=FOLDER RUNS=FOLDER)) $(RUNS) $(PART:%=--part %)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

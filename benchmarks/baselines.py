@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.command import command_line
+from benchmarks.command import DENSE_MODEL, command_line
 from benchmarks.experiment import Plan, conduct
 from benchmarks.quality import RESULTS, write
 from benchmarks.report import Report
@@ -49,7 +49,8 @@ def baselines(
     base: Annotated[str, typer.Option(help="The untrained model.")] = EMBEDDED,
     model: Annotated[str, typer.Option(help="The model trained from it.")] = DEFAULT,
     dense_model: Annotated[
-        str | None, typer.Option(help="A sentence-transformers model; else no bi-encoder.")
+        str | None,
+        typer.Option(help="A sentence-transformers model; else no bi-encoder.", envvar=DENSE_MODEL),
     ] = None,
     depth: Annotated[int, typer.Option(help="Candidates a query.", min=2)] = 20,
     queries: Annotated[int | None, typer.Option(help="A sample of the queries.", min=1)] = None,

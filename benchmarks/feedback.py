@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.command import command_line
+from benchmarks.command import DENSE_MODEL, command_line
 from benchmarks.experiment import sampled
 from benchmarks.metrics import RELEVANT_FROM
 from benchmarks.orders import FIRST_STAGE
@@ -60,7 +60,9 @@ class Plan:
 def feedback(
     name: Annotated[str, typer.Argument(help="Name of the results' folder.")],
     collection: Annotated[list[str], typer.Option(help="Collection; repeatable.")],
-    dense_model: Annotated[str, typer.Option(help="A sentence-transformers model.")],
+    dense_model: Annotated[
+        str, typer.Option(help="A sentence-transformers model.", envvar=DENSE_MODEL)
+    ],
     model: Annotated[str, typer.Option(help="A model to rerank with, or 'default'.")] = DEFAULT,
     setting: Annotated[
         list[str] | None, typer.Option(help="A setting to override, NAME=VALUE, e.g. prior=0.")
