@@ -21,6 +21,7 @@ from data.feedback_command import feedback
 from data.first_stage import EXPECTED, retrieve
 from data.mining import Mining
 from data.mining import mine as mine_rows
+from data.synthesis.command import synthesize
 from data.teacher import DenseTeacher, RerankerTeacher, Teacher
 from reranker.cli.terminal import run_app
 from reranker.collection import Collection, splits
@@ -172,6 +173,7 @@ def _hits(collection: Collection, run: Run) -> Table:
 
 
 app.command()(feedback)
+app.command()(synthesize)
 
 
 def main() -> None:

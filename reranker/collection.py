@@ -38,18 +38,19 @@ def read_beir(folder: str | Path, split: str | None = None) -> Collection:
     """Read a folder in BEIR layout; every file may be gzipped.
 
     It holds `corpus.jsonl` (`_id`, `title`, `text`), `queries.jsonl` (`_id`, `text`) and, where
-    there are judgments, `qrels/<split>.tsv`. With judgments, the queries are those judged in the
-    split; `split=None` takes test, else dev, else the only one there is.
+    there are judgments, `qrels/<split>.tsv`; passages alone will do. With judgments, the queries
+    are those judged in the split; `split=None` takes test, else dev, else the only one there is.
 
     Raises:
         DataError: for a file that is missing or a line that cannot be read.
     """
     folder = Path(folder)
-    corpus, queries = _find(folder, "corpus.jsonl"), _find(folder, "queries.jsonl")
-    path = _qrels_path(folder, split)
+    corpus, path = _find(folder, "corpus.jsonl"), _qrels_path(folder, split)
+    asked = path or any(map(Path.is_file, _either(folder, "queries.jsonl")))
+    queries = _find(folder, "queries.jsonl") if asked else None
     qrels = read_qrels(path) if path else {}
     passages = {row["_id"]: _as_passage(row) for row in _rows(corpus)}
-    texts = {row["_id"]: row["text"] for row in _rows(queries)}
+    texts = {row["_id"]: row["text"] for row in _rows(queries)} if queries else {}
     return Collection(folder.resolve().name, passages, _judged(texts, qrels, path), qrels)
 
 
@@ -58,9 +59,14 @@ def splits(folder: str | Path) -> list[str]:
     return sorted(_qrels_files(Path(folder)))
 
 
+def _either(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where a file may be: plain or gzipped."""
+    return folder / name, folder / f"{name}.gz"
+
+
 def _find(folder: Path, name: str) -> Path:
     """`name` or `name`.gz in a folder."""
-    for path in (folder / name, folder / f"{name}.gz"):
+    for path in _either(folder, name):
         if path.is_file():
             return path
     raise DataError(

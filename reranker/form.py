@@ -127,7 +127,7 @@ def _render(layout: Layout, tokenizer: Any, passages: int) -> str:
     if layout.system:
         turns = [("system", _fill(layout.system, passages)), *turns]
     try:
-        return _chat(tokenizer, turns) + layout.answer
+        return chat_text(tokenizer, turns) + layout.answer
     except Exception as error:
         # Some chat templates know no system turn: its text then opens the user's first.
         if layout.system:
@@ -157,7 +157,8 @@ def _turns(layout: Layout, passages: int) -> list[tuple[str, str]]:
     return joined
 
 
-def _chat(tokenizer: Any, turns: list[tuple[str, str]]) -> str:
+def chat_text(tokenizer: Any, turns: list[tuple[str, str]]) -> str:
+    """(role, text) turns in a tokenizer's chat template, undated, up to where the answer begins."""
     rendered: str = tokenizer.apply_chat_template(
         [{"role": role, "content": text} for role, text in turns],
         tokenize=False,

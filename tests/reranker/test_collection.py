@@ -48,6 +48,16 @@ def test_without_judgments_every_query_is_there(tmp_path: Path) -> None:
     assert collection.qrels == {}
 
 
+def test_passages_alone_will_do_unless_there_are_judgments(tmp_path: Path) -> None:
+    folder = beir(tmp_path)
+    (folder / "queries.jsonl").unlink()
+    assert (len(read_beir(folder).passages), read_beir(folder).queries) == (2, {})
+    beir(folder, {"test": "q1\tp1\t1\n"})
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(DataError, match=r"holds neither queries.jsonl"):
+        read_beir(folder)
+
+
 @pytest.mark.parametrize(
     ("present", "expected"),
     [(["dev", "test", "train"], "test"), (["dev", "train"], "dev"), (["train"], "train")],
