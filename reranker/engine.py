@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
+from reranker.head import ExactHead
 from reranker.likelihood import Head, log_likelihoods, take_head, weighted
 from reranker.packing import pack, packed_logits, row_logits
 from reranker.parts import within
@@ -250,11 +251,7 @@ class Engine:
             return
         self._columns = {token: column for column, token in enumerate(identifier_ids)}
         rows = torch.tensor(identifier_ids, device=head.weight.device)
-        narrow = nn.Linear(head.in_features, len(rows), bias=head.bias is not None, device="meta")
-        narrow.weight = nn.Parameter(head.weight.detach()[rows], requires_grad=False)
-        if head.bias is not None:
-            narrow.bias = nn.Parameter(head.bias.detach()[rows], requires_grad=False)
-        self._model.set_output_embeddings(narrow)
+        self._model.set_output_embeddings(ExactHead(head, rows))
 
 
 def _is_finite(value: float) -> bool:

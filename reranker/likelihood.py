@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reranker.head import ExactHead
 from reranker.packing import alike, packed_logits
 from reranker.prompt import Prompt
 
@@ -28,6 +29,7 @@ _SAMPLE = (101, 7, 45)
 def take_head(model: "PreTrainedModel") -> Head:
     """Take a packed model's head off: its states then stand where its logits were.
 
+    What is returned computes in float32, by a copy of the weights of a model in fewer bits.
     A model that does more to its logits than its head keeps it, and what is returned does nothing.
     """
     head: nn.Module = model.get_output_embeddings()
@@ -36,7 +38,7 @@ def take_head(model: "PreTrainedModel") -> Head:
     with torch.inference_mode():
         found = head(packed_logits(model, [_SAMPLE])).float()
     if alike(found, expected, model.dtype):
-        return head
+        return ExactHead(head) if type(head) is nn.Linear else head
     model.set_output_embeddings(head)
     return nn.Identity()
 
