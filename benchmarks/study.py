@@ -19,6 +19,7 @@ import yaml
 from rich.console import Console
 
 from benchmarks.quality import RESULTS
+from benchmarks.study_failures import record
 from benchmarks.study_plots import draw
 from reranker.cli.terminal import run_app
 from reranker.errors import DataError, InputError
@@ -103,8 +104,15 @@ def study(
             continue
         console.print(f"{one.name}: {one.command}", highlight=False, markup=False, soft_wrap=True)
         one.run()
-        draw(one.arguments[0])
+        _illustrate(one.arguments[0])
     console.print("make docs draws docs/study.md's tables from the results")
+
+
+def _illustrate(name: str) -> None:
+    """What a part's results are told by, beside its tables."""
+    draw(name)
+    if name == "study-domains":
+        record(name)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics import NDCG
@@ -10,7 +9,6 @@ from benchmarks.quality import RESULTS
 from benchmarks.statistics import bootstrap, holm, randomisation_test
 from benchmarks.tables import number, p_value, table
 from reranker.errors import DataError
-from reranker.run import read_trec
 
 Result = Mapping[str, Any]
 
@@ -82,13 +80,6 @@ def gains(name: str) -> str:
     return table([*head, "better / worse"], rows)
 
 
-def failures(name: str) -> str:
-    """Of each experiment the query that lost most, and the passages that changed places."""
-    rows = [cells for e in read(name)["experiments"] if (cells := _failure(name, e))]
-    head = ["collection", "query", f"{NDCG} before", "after", "first before", "first after"]
-    return table(head, rows)
-
-
 def orders(name: str) -> str:
     """The order sensitivity of each reranker of each experiment."""
     head = ["collection", "", *(f"std of {NDCG}", "spread", "spread a query", "Kendall τ")]
@@ -104,29 +95,6 @@ def _orders(experiment: Result) -> Iterator[list[str]]:
                 row["label"],
                 *(f"{value:.4f}" for value in values),
             ]
-
-
-def _failure(name: str, experiment: Result) -> list[str] | None:
-    first, row = experiment["rows"][:2]
-    before, after = (each["per_query"][NDCG] for each in (first, row))
-    worst = min(before, key=lambda query: after[query] - before[query])
-    if after[worst] >= before[worst]:
-        return None
-    tops = [_top(name, experiment, label, worst) for label in ("", row["label"])]
-    return [
-        experiment["collection"],
-        worst,
-        f"{before[worst]:.3f}",
-        f"{after[worst]:.3f}",
-        *(f"`{top}`" if top else "" for top in tops),
-    ]
-
-
-def _top(name: str, experiment: Result, label: str, query: str) -> str:
-    """The first passage of a query, from the run that the benchmark kept; "" where it kept none."""
-    stem = ".".join(filter(None, (experiment["collection"], experiment["first_stage"], label)))
-    path = Path(RESULTS, name, "runs", f"{'-'.join(stem.split())}.trec.gz")
-    return read_trec(path).ids(query)[0] if path.is_file() else ""
 
 
 def _differences(experiment: Result) -> list[float]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import study, study_plots, study_tables
+from benchmarks import study, study_failures, study_plots, study_tables
 from benchmarks.experiment import Plan, conduct
 from benchmarks.quality import write
 from benchmarks.report import Report
@@ -22,7 +22,7 @@ RANKING = [("1", 4.0), ("2", 3.0), ("3", 2.0), ("4", 1.0)]
 def results(tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The results of one experiment, where the study looks for them."""
     monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: numbers)
-    for module in (study, study_tables, study_plots):
+    for module in (study, study_tables, study_plots, study_failures):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
     first = tmp_path / "first.trec"
     write_trec(Run("tag", dict.fromkeys(numbers.queries, RANKING)), first)
@@ -113,7 +113,8 @@ def test_tables_hold_the_figures_of_the_run(results: Path) -> None:
 
 def test_a_failure_names_its_query_and_passages(results: Path) -> None:
     """Ranked by number, "1" falls from the first place to the fourth."""
-    [line] = study_tables.failures("demo").splitlines()[2:]
+    study_failures.record("demo")
+    [line] = study_failures.failures("demo").splitlines()[2:]
     assert line == "| numbers | q3 | 1.000 | 0.431 |  | `4` |"
 
 
