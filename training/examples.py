@@ -9,13 +9,14 @@ from reranker.candidates import Candidates
 from reranker.errors import InputError
 from reranker.prompt import Asked, Prompt, Segments
 from reranker.prompter import Prompter
+from training.decoys import with_decoy
 from training.errors import TrainingError
 from training.mixture import Mixture
 from training.window import Sizes, Window
 
 _TRIES = 16
 # Apart from the draws of `training.mixture`, whose spawn keys are longer.
-_LENGTHS = 3
+_LENGTHS, _DECOYS = 3, 4
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Examples:
         lengths: the passages' token limits, drawn anew for every window.
         count: how many there are.
         separators: adds answers, for language-modelling losses.
+        decoys: the share of windows that get a decoy, see `training.decoys`.
     """
 
     def __init__(
@@ -99,9 +101,10 @@ class Examples:
         lengths: Sizes,
         count: int,
         separators: Separators | None = None,
+        decoys: float = 0.0,
     ) -> None:
         self.mixture, self.prompter, self.lengths = mixture, prompter, lengths
-        self.count, self.separators = count, separators
+        self.count, self.separators, self.decoys = count, separators, decoys
 
     def __len__(self) -> int:
         return self.count
@@ -109,10 +112,9 @@ class Examples:
     def __getitem__(self, index: int) -> Example:
         if not 0 <= index < self.count:
             raise IndexError(index)
-        key = np.random.SeedSequence(self.mixture.seed, spawn_key=(_LENGTHS, index))
-        limit = self.lengths.draw(index, np.random.default_rng(key))
+        limit = self.lengths.draw(index, self._rng(_LENGTHS, index))
         for number in range(index, index + _TRIES):
-            window = self.mixture.window(number)
+            window = self._window(number)
             try:
                 return self._example(window, limit)
             except InputError as error:
@@ -121,6 +123,16 @@ class Examples:
             f"windows {index} to {index + _TRIES - 1} do not fit the model: the warnings say why; "
             "use smaller windows, fewer query_tokens, or a model with a longer context"
         )
+
+    def _rng(self, kind: int, number: int) -> np.random.Generator:
+        key = np.random.SeedSequence(self.mixture.seed, spawn_key=(kind, number))
+        return np.random.default_rng(key)
+
+    def _window(self, number: int) -> Window:
+        """A window of the mixture, maybe with a decoy; what else is drawn does not depend on it."""
+        window, rng = self.mixture.window(number), self._rng(_DECOYS, number)
+        decoyed = rng.random() < self.decoys
+        return replace(window, row=with_decoy(window.row, rng)) if decoyed else window
 
     def _example(self, window: Window, limit: int) -> Example:
         row = window.row

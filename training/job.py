@@ -112,6 +112,7 @@ def examples_of(
         lengths=recipe.passage_tokens.sizes(),
         count=recipe.steps * recipe.batch,
         separators=separators,
+        decoys=recipe.decoys,
     )
 
 

@@ -30,7 +30,8 @@ class Recipe:
     most queries of one window, for rows that hold several over the same passages. `lora: null`
     trains every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none.
     `absolute` is the weight of a loss that makes scores absolute, against a null candidate (see
-    `training.objectives.absolute`); 0 for none.
+    `training.objectives.absolute`); 0 for none. `decoys` is the share of windows in which a passage
+    that does not answer repeats a query (see `training.decoys`).
     `fsdp` cuts the model up over the processes of the run. Of `reranker`, the settings that the
     result carries, what is not given is as in `Settings`, but for the layout (`suffix`) and
     `passage_tokens` (the most that is trained).
@@ -50,6 +51,7 @@ class Recipe:
     passage_tokens: Lengths = field(default_factory=Lengths)
     identifiers: int | None = None
     queries: int = 1
+    decoys: float = 0.0
     lora: Lora | None = field(default_factory=Lora)
     neftune: float = 0.0
     gradient_checkpointing: bool = False
@@ -84,11 +86,7 @@ class Recipe:
         )
         check_least(1, log_every=self.log_every, save_every=self.save_every)
         check_least(1, evaluate_every=self.evaluate_every)
-        for name in ("neftune", "weight_decay", "clip", "absolute"):
-            if not 0 <= getattr(self, name) < 1e30:
-                raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
-        if not 0 < self.learning_rate < 1e30:
-            raise SettingsError(f"learning_rate must be above 0, found {self.learning_rate}")
+        self._check_amounts()
         if self.schedule not in SCHEDULES:
             raise SettingsError(f"unknown schedule {self.schedule!r}; known are {SCHEDULES}")
         if self.identifiers is not None and self.identifiers < self.window.most:
@@ -100,6 +98,15 @@ class Recipe:
             raise SettingsError("two dev sets have the same name; give each its own")
         self.parsed_objective()
         self.settings()
+
+    def _check_amounts(self) -> None:
+        for name in ("neftune", "weight_decay", "clip", "absolute"):
+            if not 0 <= getattr(self, name) < 1e30:
+                raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
+        if not 0 <= self.decoys <= 1:
+            raise SettingsError(f"decoys is a share from 0 to 1, found {self.decoys}")
+        if not 0 < self.learning_rate < 1e30:
+            raise SettingsError(f"learning_rate must be above 0, found {self.learning_rate}")
 
     def settings(self) -> Settings:
         """The reranker settings that the result carries."""
