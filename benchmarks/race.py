@@ -6,7 +6,7 @@ A race's ratio is the time of what is named first over the time of what is named
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.contestants import Contestants
+from benchmarks.speed.contestants import Contestants
 from benchmarks.timing import PairedTimes, Work, time_pair
 from benchmarks.workload import Workload
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.ablation import Cell, app, conduct
-from benchmarks.ablation_report import ALL, Ablation, against_baseline, markdown
+from benchmarks.ablation.__main__ import Cell, app, conduct
+from benchmarks.ablation.report import ALL, Ablation, against_baseline, markdown
 from reranker.errors import SettingsError
 from tests.training.toy import toy_folder, toy_recipe, toy_text
 from training.recipe import Recipe

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks import absolute
-from benchmarks.calibration import auc, calibration_error, merged
+from benchmarks.absolute import __main__ as absolute
+from benchmarks.absolute.calibration import auc, calibration_error, merged
 from reranker.settings import Settings
 from tests.tiny import save_tiny
 

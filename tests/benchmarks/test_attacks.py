@@ -2,9 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.attacks import ATTACKS, BEGINNING, END, Attack, attacked, holds, shuffled, targets
-from benchmarks.lexical import LexicalRanker
-from benchmarks.perturbations import Duplication, duplicated, edited
+from benchmarks.robustness.attacks import (
+    ATTACKS,
+    BEGINNING,
+    END,
+    Attack,
+    attacked,
+    holds,
+    shuffled,
+    targets,
+)
+from benchmarks.robustness.lexical import LexicalRanker
+from benchmarks.robustness.perturbations import Duplication, duplicated, edited
 from reranker.bm25 import BM25
 from reranker.collection import Collection
 from reranker.passage import Passage
@@ -78,7 +87,7 @@ def test_bm25_ranks_candidates_as_it_retrieves_them() -> None:
 
 
 def test_without_its_defence_a_reranker_obeys_control_tokens() -> None:
-    from benchmarks.undefended import OpenPrompter
+    from benchmarks.robustness.undefended import OpenPrompter
     from reranker.encoder import Encoder
     from reranker.prompter import Prompter
     from reranker.settings import Settings

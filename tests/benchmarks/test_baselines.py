@@ -10,9 +10,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import baselines
-from benchmarks.query_likelihood import QueryLikelihood
-from benchmarks.scored import Scores, ScoringRanker
+from benchmarks.baselines import __main__ as baselines
+from benchmarks.baselines.query_likelihood import QueryLikelihood
+from benchmarks.baselines.scored import Scores, ScoringRanker
 from data.dense import Vectors
 from reranker import Reranker
 from reranker.checkpoint import Checkpoint, load
@@ -113,7 +113,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Collection:
     queries = {"1": "a a", "2": "o"}
     found = Collection("toy", passages, queries, {"1": {"p": 1}, "2": {"q": 1}})
     monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: found)
-    monkeypatch.setattr("benchmarks.bi_encoder.SentenceEncoder", Letters)
+    monkeypatch.setattr("benchmarks.baselines.bi_encoder.SentenceEncoder", Letters)
     monkeypatch.setattr(baselines, "RESULTS", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     return found

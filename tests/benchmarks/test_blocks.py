@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.blocks import app, numbers, prepare
-from benchmarks.blocks_contest import Contest, Round, Together
-from benchmarks.blocks_entrants import (
+from benchmarks.blocks.__main__ import app, numbers, prepare
+from benchmarks.blocks.contest import Contest, Round, Together
+from benchmarks.blocks.entrants import (
     COLD,
     DISK,
     ENTRANTS,
@@ -20,7 +20,7 @@ from benchmarks.blocks_entrants import (
     stretches,
     unfit,
 )
-from benchmarks.blocks_report import BlocksReport, markdown, milliseconds, ratios, read
+from benchmarks.blocks.report import BlocksReport, markdown, milliseconds, ratios, read
 from reranker.errors import DataError, InputError
 from reranker.passage_cache import PassageCache
 from reranker.reranker import Reranker
@@ -184,7 +184,7 @@ def test_the_command_goes_on_where_it_stopped(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("benchmarks.blocks.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.blocks.__main__.RESULTS", tmp_path)
     options = ["x", "--model", tiny, "--device", "cpu", "--sizes", "3,22", "--lengths", "6"]
 
     def run(*more: str) -> dict[str, object]:

@@ -8,17 +8,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import decoding, shapes
-from benchmarks.decoding_contest import METHODS, Windowed, conduct, prepare
-from benchmarks.decoding_report import DecodingReport, markdown
+from benchmarks.decoding import __main__ as decoding
+from benchmarks.decoding import shapes
+from benchmarks.decoding.contest import METHODS, Windowed, conduct, prepare
+from benchmarks.decoding.generation import Tally
+from benchmarks.decoding.ledger import Decoded, Ledger
+from benchmarks.decoding.meter import Effort, Meter, gpu_joules
+from benchmarks.decoding.report import DecodingReport, markdown
+from benchmarks.decoding.shapes import Shape, random_checkpoint
+from benchmarks.decoding.spending import Spending
 from benchmarks.experiment import Plan
-from benchmarks.generation import Tally
-from benchmarks.ledger import Decoded, Ledger
-from benchmarks.meter import Effort, Meter, gpu_joules
 from benchmarks.metrics import NDCG
 from benchmarks.report import Cost, Experiment, row
-from benchmarks.shapes import Shape, random_checkpoint
-from benchmarks.spending import Spending
 from benchmarks.statistics import compare
 from benchmarks.work import Outcome
 from reranker.checkpoint import load
@@ -47,7 +48,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def first(tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch) -> str:
     """A run of the candidates, beside a collection of four passages and three queries."""
-    monkeypatch.setattr("benchmarks.decoding_contest.load", lambda name, split: numbers)
+    monkeypatch.setattr("benchmarks.decoding.contest.load", lambda name, split: numbers)
     path = tmp_path / "first.trec.gz"
     write_trec(Run("bm25", dict.fromkeys(numbers.queries, RANKING)), path)
     return str(path)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import feedback
-from benchmarks.feedback_report import ALL, Searched, changes, measured, pooled
+from benchmarks.feedback import __main__ as feedback
+from benchmarks.feedback.report import ALL, Searched, changes, measured, pooled
 from benchmarks.kept_vectors import KeptVectors
 from benchmarks.reranking import MeasuredReranker
 from data.dense import Vectors

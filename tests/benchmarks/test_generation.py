@@ -7,8 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.contestants import Contestants, PlainModel
-from benchmarks.generation import (
+from benchmarks.decoding.generation import (
     Continuation,
     GeneratingReranker,
     Tally,
@@ -17,6 +16,7 @@ from benchmarks.generation import (
     parsed,
     twin,
 )
+from benchmarks.speed.contestants import Contestants, PlainModel
 from reranker.checkpoint import Checkpoint
 from reranker.encoder import Encoder
 from reranker.errors import InputError, NonFiniteLogitsError, SettingsError

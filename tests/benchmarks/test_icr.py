@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from benchmarks.icr import CONTENT_FREE, InContext, attention, kept_sum
+from benchmarks.baselines.icr import CONTENT_FREE, InContext, attention, kept_sum
 from reranker.checkpoint import Checkpoint
 from reranker.errors import WindowTooLargeError
 from reranker.passage import Passage

@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from benchmarks.load import Answer, End, Load, Target, client, judged, passes, poisson
-from benchmarks.load_mix import LONG, SHORT, SIZES, Ask, Mix
+from benchmarks.serve.load import Answer, End, Load, Target, client, judged, passes, poisson
+from benchmarks.serve.load_mix import LONG, SHORT, SIZES, Ask, Mix
 from benchmarks.workload import draw
 from reranker.errors import InputError
 from tests.serve.server import serving
@@ -136,7 +136,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
 
 
 def test_a_client_leaves_when_its_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.load.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("benchmarks.serve.load.GRACE_SECONDS", 0.0)
 
     async def hang(number: int) -> Any:
         await asyncio.sleep(1.0 if number == 0 else 0)

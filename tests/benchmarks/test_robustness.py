@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 
-from benchmarks.attacks import (
+from benchmarks.orders import FIRST_STAGE, REVERSED
+from benchmarks.reranking import MeasuredReranker
+from benchmarks.robustness.__main__ import main
+from benchmarks.robustness.attacks import (
     BEGINNING,
     END,
     Attack,
     attack_trials,
     verbatim,
 )
-from benchmarks.orders import FIRST_STAGE, REVERSED
-from benchmarks.perturbations import (
+from benchmarks.robustness.findings import agreements, attacks, duplications
+from benchmarks.robustness.perturbations import (
     DUPLICATIONS,
     duplication_trials,
 )
-from benchmarks.reranking import MeasuredReranker
-from benchmarks.robustness import main
-from benchmarks.robustness_findings import agreements, attacks, duplications
-from benchmarks.robustness_sections import orders
-from benchmarks.trials import Bench
+from benchmarks.robustness.sections import orders
+from benchmarks.robustness.trials import Bench
 from reranker.collection import Collection
 from reranker.errors import DataError
 from reranker.passage import Passage
@@ -163,7 +163,7 @@ def results(tmp_path: Path, birds: Bench, monkeypatch: pytest.MonkeyPatch) -> Pa
     from tests.tiny import save_tiny
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("benchmarks.robustness.load", lambda name, split: birds.collection)
+    monkeypatch.setattr("benchmarks.robustness.__main__.load", lambda name, split: birds.collection)
     settings = ["window=12", "layout=cross", "likelihood=0.5", "prior=0.5", "passage_tokens=96"]
     told = [word for setting in settings for word in ("--setting", setting)]
     options = ["--model", str(save_tiny(tmp_path / "tiny")), "--depth", "10", *told]
@@ -232,8 +232,8 @@ def test_an_interruption_says_how_to_go_on(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("benchmarks.robustness._measured", lambda *_, **__: None)
-    monkeypatch.setattr("benchmarks.robustness.load", interrupted)
+    monkeypatch.setattr("benchmarks.robustness.__main__._measured", lambda *_, **__: None)
+    monkeypatch.setattr("benchmarks.robustness.__main__.load", interrupted)
     monkeypatch.setattr(sys, "argv", ["robustness", "x", "--collection", "any"])
     with pytest.raises(SystemExit) as stopped:
         main()

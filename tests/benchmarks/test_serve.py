@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.load import Answer, End
-from benchmarks.load_mix import LONG, SHORT, Ask
-from benchmarks.serve import Plan, app, measure, write
-from benchmarks.serve_check import checks
-from benchmarks.serve_figures import Overhead, Overload, Trial, ends_of, quantiles, ratios
-from benchmarks.serve_report import ServeReport, markdown
-from benchmarks.serve_servers import running
+from benchmarks.serve.__main__ import Plan, app, measure, write
+from benchmarks.serve.check import checks
+from benchmarks.serve.figures import Overhead, Overload, Trial, ends_of, quantiles, ratios
+from benchmarks.serve.load import Answer, End
+from benchmarks.serve.load_mix import LONG, SHORT, Ask
+from benchmarks.serve.report import ServeReport, markdown
+from benchmarks.serve.servers import running
 from reranker.errors import InputError, RerankerError
 from tests.tiny import save_tiny
 
@@ -170,7 +170,7 @@ def test_a_server_that_does_not_start_says_why() -> None:
 def test_an_overload_is_answered_or_refused_in_json_and_leaves_nothing_behind(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.serve_trial._AFTER_SECONDS", 0.5)
+    monkeypatch.setattr("benchmarks.serve.trial._AFTER_SECONDS", 0.5)
     plan = Plan(
         servers=("queue",),
         loads=(0.5,),

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.sizing import (
+from benchmarks.sizing.__main__ import (
     AROUND_PASSAGE,
     ASKING,
     KEPT_TAIL,
@@ -15,7 +15,7 @@ from benchmarks.sizing import (
     plan,
     reading,
 )
-from benchmarks.sizing_table import CORE, HARDWARE, SMALL, app, examples, lines
+from benchmarks.sizing.table import CORE, HARDWARE, SMALL, app, examples, lines
 from reranker.errors import InputError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sizing.md"

@@ -7,9 +7,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks.contestants import Contestants, contestants
 from benchmarks.race import Limit, Result, hold
-from benchmarks.races import (
+from benchmarks.speed.__main__ import app
+from benchmarks.speed.contestants import Contestants, contestants
+from benchmarks.speed.races import (
     RACES,
     first_token,
     long_lockstep,
@@ -17,8 +18,7 @@ from benchmarks.races import (
     overhead,
     permutation,
 )
-from benchmarks.speed import app
-from benchmarks.speed_report import SpeedReport, markdown, plot
+from benchmarks.speed.report import SpeedReport, markdown, plot
 from benchmarks.timing import PairedTimes, time_pair
 from benchmarks.workload import FULL, QUICK, draw, padding
 from reranker.errors import DataError, EngineError

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.store import StoreReport, app, markdown
-from benchmarks.store_phases import Filled, Opened, Store, _passage, _resident, fill, rank
+from benchmarks.store.__main__ import StoreReport, app, markdown
+from benchmarks.store.phases import Filled, Opened, Store, _passage, _resident, fill, rank
 from reranker.errors import InputError
 
 pytest.importorskip("lmdb")
@@ -39,7 +39,7 @@ def test_what_is_missing_is_computed_and_told(tmp_path: Path) -> None:
 
 @linux
 def test_the_command_writes_its_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.store.RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.store.__main__.RESULTS", tmp_path)
     told = CliRunner().invoke(
         app, ["x", "--passages", "70", "--queries", "2", "--folder", str(tmp_path)],
         catch_exceptions=False,
@@ -62,6 +62,6 @@ def test_markdown_holds_the_limits() -> None:
 
 
 def test_memory_is_linux(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.store_phases._STATUS", Path("/none"))
+    monkeypatch.setattr("benchmarks.store.phases._STATUS", Path("/none"))
     with pytest.raises(InputError, match="Linux"):
         _resident("RssAnon")

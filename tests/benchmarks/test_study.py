@@ -1,14 +1,16 @@
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from benchmarks import study, study_failures, study_plots, study_tables
 from benchmarks.experiment import Plan, conduct
 from benchmarks.quality import write
 from benchmarks.report import Report
 from benchmarks.reranking import MeasuredReranker
+from benchmarks.study import __main__ as study
+from benchmarks.study import failures, plots, tables
 from reranker.collection import Collection
 from reranker.errors import DataError, InputError
 from reranker.run import Run, write_trec
@@ -22,7 +24,7 @@ RANKING = [("1", 4.0), ("2", 3.0), ("3", 2.0), ("4", 1.0)]
 def results(tmp_path: Path, numbers: Collection, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The results of one experiment, where the study looks for them."""
     monkeypatch.setattr("benchmarks.experiment.load", lambda name, split: numbers)
-    for module in (study, study_tables, study_plots, study_failures):
+    for module in (study, tables, plots, failures):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
     first = tmp_path / "first.trec"
     write_trec(Run("tag", dict.fromkeys(numbers.queries, RANKING)), first)
@@ -53,7 +55,7 @@ def test_parts_are_commands_with_their_folders() -> None:
 def test_the_parts_of_the_project_are_benchmarks_with_names_of_their_own() -> None:
     text = study.PARTS.read_text("utf-8")
     found = list(study.parts(text, {"collections": "c", "runs": "r"}))
-    assert all(Path(f"benchmarks/{part.benchmark}.py").is_file() for part in found)
+    assert all(find_spec(f"benchmarks.{part.benchmark}") for part in found)
     assert len({part.arguments[0] for part in found}) == len(found)
     assert "{" not in "".join(part.command for part in found)
 
@@ -91,42 +93,42 @@ def test_parts_that_are_done_are_passed_over(
 
 def test_what_was_not_run_is_no_table(results: Path) -> None:
     with pytest.raises(DataError, match="run: make study"):
-        study_tables.read("never")
+        tables.read("never")
 
 
 def test_tables_hold_the_figures_of_the_run(results: Path) -> None:
     [experiment] = json.loads((results / "results.json").read_text())["experiments"]
     first, by_number, by_place = (row["measures"]["nDCG@10"]["mean"] for row in experiment["rows"])
-    settings = study_tables.settings("demo")
+    settings = tables.settings("demo")
     assert f"| window=5 | {by_number:.3f} [" in settings
     assert f"| {by_number - first:+.3f} |" in settings
     assert "| strategy=full |" in settings
-    gains = study_tables.gains("demo").splitlines()
+    gains = tables.gains("demo").splitlines()
     assert len(gains) == 3
     assert f"| 3 | {first:.3f} | {by_number:.3f} | {by_number - first:+.3f} [" in gains[2]
     assert by_place == first
-    orders = study_tables.orders("demo").splitlines()
+    orders = tables.orders("demo").splitlines()
     assert orders[2].endswith("| 0.0000 | 0.0000 | 0.0000 | 1.0000 |")
     assert not orders[3].endswith("| 1.0000 |")
-    assert study_tables.source("demo").startswith("```\npython -m benchmarks.quality demo\n```")
+    assert tables.source("demo").startswith("```\npython -m benchmarks.quality demo\n```")
 
 
 def test_a_failure_names_its_query_and_passages(results: Path) -> None:
     """Ranked by number, "1" falls from the first place to the fourth."""
-    study_failures.record("demo")
-    [line] = study_failures.failures("demo").splitlines()[2:]
+    failures.record("demo")
+    [line] = failures.failures("demo").splitlines()[2:]
     assert line == "| numbers | q3 | 1.000 | 0.431 |  | `4` |"
 
 
 def test_plots_are_drawn(results: Path) -> None:
     pytest.importorskip("matplotlib")
-    for path in (study_plots.pareto("demo"), study_plots.gain("demo")):
+    for path in (plots.pareto("demo"), plots.gain("demo")):
         assert path.read_text("utf-8").startswith("<?xml")
-    assert study_plots.draw("demo") == []
+    assert plots.draw("demo") == []
 
 
 def test_the_front_is_what_nothing_cheaper_reaches() -> None:
-    assert study_plots.front([(3, 0.5), (1, 0.4), (2, 0.3), (2, 0.45), (4, 0.5)]) == [
+    assert plots.front([(3, 0.5), (1, 0.4), (2, 0.3), (2, 0.45), (4, 0.5)]) == [
         (1, 0.4),
         (2, 0.45),
         (3, 0.5),

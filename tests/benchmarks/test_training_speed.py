@@ -7,8 +7,8 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.timing import PairedTimes
-from benchmarks.training_speed import RECIPE, TrainingSpeed, app, markdown, measure
-from benchmarks.training_steps import packed_scores, padded_scores, steppers
+from benchmarks.training_speed.__main__ import RECIPE, TrainingSpeed, app, markdown, measure
+from benchmarks.training_speed.steps import packed_scores, padded_scores, steppers
 from tests.tiny import save_tiny
 from training.model import build
 from training.recipe import Recipe

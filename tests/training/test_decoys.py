@@ -53,7 +53,9 @@ def test_where_no_passage_is_better_there_is_no_decoy() -> None:
 
 
 def examples(decoys: float) -> Examples:
-    prompter = Prompter(Encoder(tiny_tokenizer()), Settings(layout="suffix", passage_tokens=400), 8192)
+    prompter = Prompter(
+        Encoder(tiny_tokenizer()), Settings(layout="suffix", passage_tokens=400), 8192
+    )
     mixture = Mixture([Source([ROW])], sizes=Sizes(2, 4), identifiers=30)
     return Examples(mixture, prompter, lengths=Sizes(400, 400), count=40, decoys=decoys)
 

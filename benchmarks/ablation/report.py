@@ -1,0 +1,164 @@
+"""What an ablation of objectives found, and what of it is more than chance, as Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.metrics import NDCG
+from benchmarks.report import machine, versions
+from benchmarks.speed.report import processor
+from benchmarks.statistics import (
+    PERMUTATIONS,
+    RESAMPLES,
+    Comparison,
+    bootstrap,
+    compare,
+    holm,
+    randomisation_test,
+)
+from benchmarks.tables import interval, p_value, table
+from training.recipe import Recipe
+
+Values = dict[str, list[float]]
+"""nDCG@10 of every query, by dev set."""
+
+LEVEL = 0.05
+ALL = "all dev sets"
+PACKAGES = ("reranker", "torch", "transformers", "peft")
+METHOD = (
+    "Every objective trained on the same windows of the same data, for the same steps and at the "
+    "same learning rate, from the same first weights, once with each seed; the last step's "
+    f"weights ranked the dev sets. A query's {NDCG} is its mean over the seeds. Brackets are 95% "
+    f"bootstrap intervals over queries ({RESAMPLES:,} resamples). p-values are Fisher's paired "
+    f"randomisation test over queries, two-sided (all signs, or {PERMUTATIONS:,} drawn at "
+    "random), after Holm's correction: in the first table over the comparisons with its first "
+    "objective, in the second over all pairs. They tell how sure a difference is of other "
+    "queries, not of other seeds: how far those are apart stands beside it, and in how many of "
+    "the seeds an objective stood above the first one. `first stage` is the order given to all."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What was found, where and when: `values` by objective and seed, the baseline first."""
+
+    command: str
+    recipe: str
+    values: Mapping[str, Mapping[int, Values]]
+    first_stage: Values
+    date: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
+    versions: Mapping[str, str] = field(default_factory=lambda: versions(PACKAGES))
+    machine: str = field(default_factory=machine)
+    processor: str = field(default_factory=processor)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those that all objectives were trained with, and no others."""
+        found = [set(by_seed) for by_seed in self.values.values()]
+        return sorted(set.intersection(*found))
+
+    @property
+    def dev(self) -> list[str]:
+        """The dev sets, and all of them together where there are several."""
+        names = list(self.first_stage)
+        return names if len(names) == 1 else [*names, ALL]
+
+    def of(self, objective: str, seed: int, dev: str) -> list[float]:
+        """nDCG@10 of every query."""
+        return _of(self.values[objective][seed], dev)
+
+    def over_seeds(self, objective: str, dev: str) -> list[float]:
+        """nDCG@10 of every query, the mean over the seeds."""
+        runs = [self.of(objective, seed, dev) for seed in self.seeds]
+        return [fmean(values) for values in zip(*runs, strict=True)]
+
+
+def markdown(found: Ablation) -> str:
+    """The whole report."""
+    packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
+    recipe = Recipe.parse(found.recipe)
+    parts = [
+        "# Objectives",
+        f"```\n{found.command}\n```",
+        f"{found.date}; model {Path(recipe.model).name}; {found.machine}; {found.processor}; "
+        f"{packages}.",
+        f"{len(found.values)} objectives, seeds {', '.join(map(str, found.seeds))}, "
+        f"{recipe.steps} steps of {recipe.batch} windows.",
+        METHOD,
+        *(part for dev in found.dev for part in _section(found, dev)),
+        f"```yaml\n{found.recipe}```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def against_baseline(found: Ablation, dev: str) -> list[Comparison]:
+    """Each objective after the first tested against it, corrected together."""
+    first, *others = found.values
+    scores = {name: found.over_seeds(name, dev) for name in found.values}
+    p_values = [randomisation_test(scores[first], scores[name]) for name in others]
+    return [
+        Comparison(first, name, fmean(scores[name]) - fmean(scores[first]), p, q)
+        for name, p, q in zip(others, p_values, holm(p_values), strict=True)
+    ]
+
+
+def _of(values: Values, dev: str) -> list[float]:
+    return [value for one in values.values() for value in one] if dev == ALL else values[dev]
+
+
+def _section(found: Ablation, dev: str) -> Iterator[str]:
+    first_stage = _of(found.first_stage, dev)
+    comparisons = against_baseline(found, dev)
+    yield f"## {dev}, {len(first_stage)} queries"
+    first, *_ = found.values
+    header = ("", NDCG, *(f"seed {seed}" for seed in found.seeds), f"Δ {first}", "p", "seeds above")
+    blank = [""] * (len(header) - 2)
+    rows = [["first stage", interval(bootstrap(first_stage)), *blank]]
+    yield table(header, [*rows, *_lines(found, dev, comparisons)])
+    yield _verdict(first, comparisons)
+    pairs = compare({name: found.over_seeds(name, dev) for name in found.values})
+    yield _pairs(pairs)
+
+
+def _lines(found: Ablation, dev: str, comparisons: Sequence[Comparison]) -> Iterator[list[str]]:
+    first, *_ = found.values
+    tested = {c.second: c for c in comparisons}
+    for name in found.values:
+        means = [fmean(found.of(name, seed, dev)) for seed in found.seeds]
+        bases = [fmean(found.of(first, seed, dev)) for seed in found.seeds]
+        above = sum(mean > base for mean, base in zip(means, bases, strict=True))
+        told = ["", "", ""]
+        if name in tested:
+            one = tested[name]
+            told = [f"{one.difference:+.4f}", p_value(one.adjusted), f"{above} of {len(means)}"]
+        value = interval(bootstrap(found.over_seeds(name, dev)))
+        yield [name, value, *(f"{mean:.4f}" for mean in means), *told]
+
+
+def _verdict(first: str, comparisons: Sequence[Comparison]) -> str:
+    """Which objectives are told apart from the first, and which are not."""
+    sure = [c for c in comparisons if c.adjusted < LEVEL]
+    groups = {
+        f"Significantly better than {first}": [c.second for c in sure if c.difference > 0],
+        f"Significantly worse than {first}": [c.second for c in sure if c.difference < 0],
+        f"Not significantly different from {first}": [
+            c.second for c in comparisons if c.adjusted >= LEVEL
+        ],
+    }
+    return "\n".join(f"- {words}: {', '.join(who) or 'none'}." for words, who in groups.items())
+
+
+def _pairs(pairs: Sequence[Comparison]) -> str:
+    """All pairs that are told apart, and how many are not."""
+    sure = [c for c in pairs if c.adjusted < LEVEL]
+    told = f"Of all {len(pairs)} pairs, {len(pairs) - len(sure)} are not told apart."
+    if not sure:
+        return told
+    header = ("of", "to", f"Δ {NDCG}", "p alone", "p corrected")
+    rows = (
+        [c.first, c.second, f"{c.difference:+.4f}", p_value(c.p_value), p_value(c.adjusted)]
+        for c in sure
+    )
+    return f"{told} The others:\n\n{table(header, rows)}"

@@ -1,0 +1,1 @@
+"""What else the same backbone can rank by."""

@@ -1,0 +1,1 @@
+"""Layouts that read passages apart: latency and bytes."""

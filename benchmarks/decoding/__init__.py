@@ -1,0 +1,1 @@
+"""The first token against permutations that are generated."""

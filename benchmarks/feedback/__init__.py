@@ -1,0 +1,1 @@
+"""What a retriever finds once the reranker has moved its queries."""

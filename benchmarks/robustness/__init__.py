@@ -1,0 +1,1 @@
+"""What a ranking depends on that it should not."""

@@ -1,0 +1,169 @@
+"""The parts of a robustness benchmark: what is changed, and by which rerankers it is ranked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from benchmarks.orders import FIRST_STAGE, ORDERS, REVERSED, SHUFFLED, arranged
+from benchmarks.reranking import MeasuredReranker
+from benchmarks.robustness.attacks import ATTACKS, END, POSITIONS, Attack, attack_trials
+from benchmarks.robustness.findings import (
+    Agreement,
+    Attacked,
+    Duplicated,
+    agreements,
+    attacks,
+    duplications,
+)
+from benchmarks.robustness.lexical import lexical
+from benchmarks.robustness.perturbations import duplication_trials
+from benchmarks.robustness.trials import Bench, Trial
+from benchmarks.work import Outcome
+from reranker.errors import RerankerError
+from reranker.identifiers import ALPHABETS
+
+if TYPE_CHECKING:
+    from reranker.reranker import Reranker
+
+LENGTHS = (32, 64, 96, 128)
+# To see that nothing depends on the order, where it must not.
+FEW_ORDERS = (FIRST_STAGE, REVERSED, SHUFFLED[0])
+PARTS = ("prior", "likelihood")
+Load = Callable[[Mapping[str, object]], MeasuredReranker]
+"""Loads the model anew, with settings overridden."""
+
+
+def ours(measured: MeasuredReranker) -> "Reranker":
+    """The reranker of this project that is measured."""
+    from reranker.reranker import Reranker
+
+    assert isinstance(measured.ranker, Reranker), "a model of this project is measured"
+    return measured.ranker
+
+
+def variant(measured: MeasuredReranker, **settings: object) -> MeasuredReranker:
+    """The same loaded model under other settings, labelled by them."""
+    label = " ".join([measured.label, *(f"{name}={value}" for name, value in settings.items())])
+    return MeasuredReranker(
+        label, {**measured.settings, **settings}, ours(measured).with_settings(**settings)
+    )
+
+
+def orders(
+    bench: Bench, measured: MeasuredReranker, chosen: Sequence[str] = ORDERS
+) -> list[Agreement]:
+    """The same candidates given in other orders."""
+    return agreements(bench, {order: _ordered(bench, measured, order) for order in chosen})
+
+
+def parts(bench: Bench, measured: MeasuredReranker) -> list[Agreement]:
+    """Scores without what the model's own settings make them of, one part at a time."""
+    settings = ours(measured).settings
+    taken = [name for name in PARTS if getattr(settings, name)]
+    rerankers = [measured, *(variant(measured, **{name: 0}) for name in taken)]
+    names = ["all", *(f"{name} 0" for name in taken)]
+    return agreements(
+        bench, {name: bench.unchanged(one) for name, one in zip(names, rerankers, strict=True)}
+    )
+
+
+def lengths(bench: Bench, measured: MeasuredReranker) -> list[Agreement]:
+    """More and fewer tokens of each passage read; the first row is the model's own number."""
+    own = ours(measured).settings.passage_tokens
+    others = [length for length in LENGTHS if length != own]
+    found = {f"{own} tokens": bench.unchanged(measured)}
+    for length in others:
+        found[f"{length} tokens"] = bench.unchanged(variant(measured, passage_tokens=length))
+    return agreements(bench, found)
+
+
+def identifiers(
+    bench: Bench, measured: MeasuredReranker, load: Load
+) -> tuple[list[Agreement], dict[str, str]]:
+    """Passages under other identifiers, and why some alphabets were not measured."""
+    reranker, window = ours(measured), ours(measured).settings.window
+    own = reranker.identifiers[:window]
+    found, passed = {_span(own): bench.unchanged(measured)}, {}
+    for name, alphabet in _alphabets(reranker).items():
+        dealt = alphabet[:window]
+        try:
+            if dealt == own:
+                passed[name] = f"its first {window} are those above"
+            elif len(dealt) < window:
+                passed[name] = f"{len(dealt)} identifiers for windows of {window}"
+            else:
+                other = _lettered(measured, dealt, load)
+                found[f"{name}: {_span(dealt)}"] = bench.unchanged(other)
+        except RerankerError as error:
+            passed[name] = str(error)
+    return agreements(bench, found), passed
+
+
+def duplicates(bench: Bench, measured: MeasuredReranker, relevant_from: int) -> list[Duplicated]:
+    """Relevant passages beside copies of themselves."""
+    trials = duplication_trials(bench, relevant_from)
+    outcomes = bench.tried(measured, trials)
+    return duplications(list(zip(trials, outcomes, strict=True)), bench.unchanged(measured))
+
+
+def adversaries(bench: Bench, measured: MeasuredReranker, count: int) -> list[Attacked]:
+    """Attacks on the reranker, without its defence, without the likelihood, and on BM25."""
+    from benchmarks.robustness.undefended import undefended
+
+    forging = [attack for attack in ATTACKS if attack.forges]
+    stuffing = [attack for attack in ATTACKS if attack.stuffs and not attack.forges]
+    rows = attack(bench, measured, ATTACKS, count)
+    rows += attack(bench, undefended(measured), forging, count)
+    if ours(measured).settings.likelihood:
+        rows += attack(bench, variant(measured, likelihood=0), stuffing, count)
+    return [*rows, *attack_bm25(bench, count)]
+
+
+def attack(
+    bench: Bench, measured: MeasuredReranker, chosen: Sequence[Attack], count: int
+) -> list[Attacked]:
+    """Attacks on one reranker, at the beginning and the end of passages."""
+    trials = attack_trials(bench, chosen, POSITIONS, count)
+    tried = zip(trials, bench.tried(measured, trials), strict=True)
+    return attacks(measured.label, list(tried), bench.unchanged(measured))
+
+
+def attack_bm25(bench: Bench, count: int) -> list[Attacked]:
+    """Attacks on BM25, which knows no positions."""
+    measured, trials = lexical(bench.collection), attack_trials(bench, ATTACKS, [END], count)
+    # An index over the collection takes seconds: one for all.
+    outcomes = bench.tried(measured, trials, batch=max(1, len(trials)))
+    tried = list(zip(trials, outcomes, strict=True))
+    return attacks(measured.label, tried, bench.unchanged(measured))
+
+
+def _ordered(bench: Bench, measured: MeasuredReranker, order: str) -> dict[str, Outcome]:
+    trials = []
+    for query, passages in bench.candidates.items():
+        by_id = {str(passage.id): passage for passage in passages}
+        ids = arranged(list(by_id), order, query)
+        trials.append(Trial(order, query, tuple(by_id[id_] for id_ in ids)))
+    return dict(zip(bench.candidates, bench.tried(measured, trials), strict=True))
+
+
+def _alphabets(reranker: "Reranker") -> dict[str, tuple[str, ...]]:
+    held = reranker.identifiers
+    return {
+        "letters": ALPHABETS["letters"],
+        "mixed": ALPHABETS["mixed"],
+        "backwards": held[: reranker.settings.window][::-1],
+        "pairs": tuple(name for name in held if len(name) > 1),
+        "lower case": tuple(ascii_lowercase),
+        "numbers": ALPHABETS["numbers"],
+    }
+
+
+def _lettered(measured: MeasuredReranker, names: tuple[str, ...], load: Load) -> MeasuredReranker:
+    """The reranker with other identifiers; loaded anew where its engine does not hold them."""
+    if set(names) <= set(ours(measured).identifiers):
+        return variant(measured, identifiers=names)
+    return load({"identifiers": names})
+
+
+def _span(names: Sequence[str]) -> str:
+    return f"{names[0]} … {names[-1]}"

@@ -1,0 +1,1 @@
+"""The service, raced against simpler servers."""

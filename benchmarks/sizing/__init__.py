@@ -1,0 +1,1 @@
+"""How many machines a load takes, and how well that was foreseen."""

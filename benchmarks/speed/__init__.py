@@ -1,0 +1,1 @@
+"""One forward pass against the other ways to rank."""

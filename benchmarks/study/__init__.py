@@ -1,0 +1,1 @@
+"""The runs of docs/study.md, its tables and plots."""

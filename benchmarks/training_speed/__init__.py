@@ -1,0 +1,1 @@
+"""A training step raced against the usual one."""
