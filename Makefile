@@ -59,10 +59,12 @@ $(VENV)/clients/%/.installed: tests/serve/clients/%.txt
 	@touch $@
 
 # Pages with parts that are written from the code.
-GENERATED := $(addprefix docs/,api.md cli.md http.md operations.md quickstart.md retrievers.md \
-  study.md)
+GENERATED := $(addprefix docs/,api.md cli.md http.md operations.md quickstart.md retrievers.md study.md)
 
 # Hours on a CPU; goes on where it stopped. PART= names one part of benchmarks/study/parts.yaml.
+COLLECTIONS ?=
+RUNS ?=
+PART ?=
 study: $(INSTALLED) ## the runs of docs/study.md, over COLLECTIONS= in BEIR layout and RUNS= of TREC
 	$(BIN)/python -m benchmarks.study $(or $(COLLECTIONS),$(error name them: make study \
 	  COLLECTIONS=FOLDER RUNS=FOLDER)) $(RUNS) $(PART:%=--part %)

@@ -1,7 +1,7 @@
 """The study's tables, drawn from its runs into docs/study.md by cog (`make docs`)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.metrics import NDCG
@@ -36,48 +36,61 @@ def source(name: str) -> str:
 
 
 def settings(name: str) -> str:
-    """Each reranker's quality and cost beside its settings' label, over one collection."""
+    """Each reranker's quality and cost beside its label, over one collection."""
     [experiment] = read(name)["experiments"]
     first, *rerankers = experiment["rows"]
-    rows = [[first["label"], _interval(first["measures"][NDCG]), "", "", "", "", ""]]
+    rows = [[first["label"], _interval(first["measures"][NDCG]), *[""] * 5]]
     adjusted = {c["second"]: c["adjusted"] for c in experiment["comparisons"] if _of(first, c)}
     for row in rerankers:
-        cost = row["cost"]
-        quality = [
-            _interval(row["measures"][NDCG]),
-            _gain(first, row),
-            p_value(adjusted[row["label"]]),
-        ]
-        spent = [number(cost["windows"]), number(cost["tokens"]), f"{cost['seconds']:.3g}"]
-        rows.append([_variant(row["label"]), *quality, *spent])
+        quality = [_interval(row["measures"][NDCG]), _gain(first, row)]
+        tested = p_value(adjusted[row["label"]])
+        rows.append([_variant(row["label"]), *quality, tested, *_spent(row["cost"])])
     return table(["", NDCG, "Δ", "p", "windows", "tokens", "seconds"], rows)
 
 
+def _spent(cost: Result | None) -> list[str]:
+    if cost is None:
+        return ["-"] * 3
+    return [number(cost["windows"]), number(cost["tokens"]), f"{cost['seconds']:.3g}"]
+
+
 def gains(name: str) -> str:
-    """Each experiment's first stage and its reranking, tested and corrected over all of them."""
+    """Each experiment's first stage and its reranking, and all queries together.
+
+    p-values of the experiments are corrected over all of them; that of all queries stands alone.
+    """
     experiments = list(read(name)["experiments"])
     found = list(map(_differences, experiments))
-    alone = [randomisation_test([0.0] * len(each), each) for each in found]
-    rows = []
-    for experiment, differences, p in zip(experiments, found, holm(alone), strict=True):
-        first, row = experiment["rows"][:2]
-        gain = bootstrap(differences)
-        better = sum(each > 0 for each in differences)
-        worse = sum(each < 0 for each in differences)
-        rows.append(
-            [
-                experiment["collection"],
-                experiment["first_stage"],
-                f"{experiment['queries']}",
-                f"{first['measures'][NDCG]['mean']:.3f}",
-                f"{row['measures'][NDCG]['mean']:.3f}",
-                f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]",
-                p_value(p),
-                f"{better} / {worse}",
-            ]
-        )
-    head = ["collection", "first stage", "queries", "alone", "reranked", "Δ", "p"]
+    corrected = holm([_tested(each) for each in found])
+    rows = [
+        [
+            experiment["collection"],
+            experiment["first_stage"],
+            *(f"{_mean(row):.3f}" for row in experiment["rows"][:2]),
+            *_gained(differences, p),
+        ]
+        for experiment, differences, p in zip(experiments, found, corrected, strict=True)
+    ]
+    every = [difference for differences in found for difference in differences]
+    rows.append(["all queries", "", "", "", *_gained(every, _tested(every))])
+    head = ["collection", "first stage", "alone", "reranked", "queries", "Δ", "p"]
     return table([*head, "better / worse"], rows)
+
+
+def _gained(differences: Sequence[float], p: float) -> list[str]:
+    gain = bootstrap(differences)
+    better, worse = (sum(sign * each > 0 for each in differences) for sign in (1, -1))
+    return [
+        str(len(differences)),
+        f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]",
+        p_value(p),
+        f"{better} / {worse}",
+    ]
+
+
+def _tested(differences: Sequence[float]) -> float:
+    """The p-value of differences that are 0 by the null hypothesis."""
+    return randomisation_test([0.0] * len(differences), differences)
 
 
 def orders(name: str) -> str:
@@ -103,6 +116,10 @@ def _differences(experiment: Result) -> list[float]:
     return [after[query] - before[query] for query in before]
 
 
+def _mean(row: Result) -> float:
+    return float(row["measures"][NDCG]["mean"])
+
+
 def _of(first: Result, comparison: Result) -> bool:
     return bool(comparison["first"] == first["label"])
 
@@ -113,7 +130,7 @@ def _variant(label: str) -> str:
 
 
 def _gain(first: Result, row: Result) -> str:
-    return f"{row['measures'][NDCG]['mean'] - first['measures'][NDCG]['mean']:+.3f}"
+    return f"{_mean(row) - _mean(first):+.3f}"
 
 
 def _interval(value: Result) -> str:

@@ -104,8 +104,9 @@ def test_tables_hold_the_figures_of_the_run(results: Path) -> None:
     assert f"| {by_number - first:+.3f} |" in settings
     assert "| strategy=full |" in settings
     gains = tables.gains("demo").splitlines()
-    assert len(gains) == 3
-    assert f"| 3 | {first:.3f} | {by_number:.3f} | {by_number - first:+.3f} [" in gains[2]
+    assert len(gains) == 4
+    assert f"| {first:.3f} | {by_number:.3f} | 3 | {by_number - first:+.3f} [" in gains[2]
+    assert gains[3].startswith(f"| all queries |  |  |  | 3 | {by_number - first:+.3f} [")
     assert by_place == first
     orders = tables.orders("demo").splitlines()
     assert orders[2].endswith("| 0.0000 | 0.0000 | 0.0000 | 1.0000 |")
