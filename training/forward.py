@@ -2,9 +2,12 @@
 
 - The head is computed at the positions that are read and, for rankings, for the identifiers'
   rows of the vocabulary alone: swapped in for the call, the model itself is never changed.
+- The head is computed in float32 whatever the rest is, as the engine does.
 - Everything that a model does to its logits after the head is done by the model's own code.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -112,9 +115,30 @@ def _logits(
         options["inputs_embeds"] = embedded + _noise(embedded, pack, neftune)
     else:
         options["input_ids"] = pack.tokens[None]
-    output = functional_call(model, swapped, (), options, tie_weights=False)
+    with _exact(model.get_output_embeddings()):
+        output = functional_call(model, swapped, (), options, tie_weights=False)
     logits: Tensor = output.logits[0]
     return logits
+
+
+@contextmanager
+def _exact(head: nn.Module) -> Iterator[None]:
+    """A linear head in float32 at least, under autocast too; see `reranker.head.ExactHead`."""
+    if type(head) is not nn.Linear:
+        yield
+        return
+
+    def forward(states: Tensor) -> Tensor:
+        dtype = torch.promote_types(head.weight.dtype, torch.float32)
+        bias = None if head.bias is None else head.bias.to(dtype)
+        with torch.autocast(states.device.type, enabled=False):
+            return F.linear(states.to(dtype), head.weight.to(dtype), bias)
+
+    head.forward = forward  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del head.forward
 
 
 def _narrow(model: nn.Module, head: nn.Linear, identifiers: Tensor) -> dict[str, Tensor]:

@@ -97,7 +97,17 @@ def test_the_model_is_not_changed(model):
     packed_loss(model)
     assert model.get_output_embeddings() is head
     assert head.weight is model.get_input_embeddings().weight
+    assert "forward" not in vars(head)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_logits_are_float32_under_autocast(model):
+    with torch.autocast("cpu", torch.bfloat16):
+        found = identifier_logits(model, packed(EXAMPLES))
+    assert found.dtype == torch.float32
+    assert not torch.equal(found, found.bfloat16().float())
+    found.sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
 def test_rows_do_not_see_each_other(model):
