@@ -147,7 +147,8 @@ def _ranked(
 def write(found: Sequence[Findings], folder: Path, *, facts: dict[str, object]) -> None:
     """Write findings as JSON and Markdown."""
     command = command_line("absolute")
-    values = {"command": command, **facts, "collections": [asdict(one) for one in found]}
+    where = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": machine()}
+    values = {"command": command, **where, **facts, "collections": [asdict(one) for one in found]}
     write_atomically(folder / "results.json", json.dumps(values, indent=1) + "\n")
     write_atomically(folder / "README.md", markdown(found, command, facts))
 

@@ -99,6 +99,22 @@ def orders(name: str) -> str:
     return table(head, (cells for e in read(name)["experiments"] for cells in _orders(e)))
 
 
+def absolute(name: str) -> str:
+    """How well scores compare between requests, by collection."""
+    head = ["collection", "queries", "AUC", "calibration error", "merged", "one request", "p"]
+    rows = (
+        [
+            one["collection"],
+            str(one["queries"]),
+            *(f"{one[key]:.3f}" for key in ("auc", "calibration_error")),
+            *(_interval(one[key]) for key in ("merged", "whole")),
+            p_value(one["p_value"]),
+        ]
+        for one in read(name)["collections"]
+    )
+    return table(head, rows)
+
+
 def _orders(experiment: Result) -> Iterator[list[str]]:
     for row in experiment["rows"]:
         if found := row["orders"]:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks.absolute import __main__ as absolute
 from benchmarks.absolute.calibration import auc, calibration_error, merged
+from benchmarks.study import tables
 from reranker.settings import Settings
 from tests.tiny import save_tiny
 
@@ -61,6 +62,9 @@ def test_the_command_writes_what_it_found(tmp_path, monkeypatch):
     assert found["queries"] == 3
     assert 0 <= found["auc"] <= 1
     assert f"{found['auc']:.3f}" in (tmp_path / "out/README.md").read_text()
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert f"| embedded | 3 | {found['auc']:.3f} |" in tables.absolute("out")
+    assert tables.source("out").startswith("```\npython -m benchmarks.absolute")
     settings.override(absolute=False).write(folder)
     refused = CliRunner().invoke(absolute.app, command)
     assert "not trained for absolute scores" in str(refused.exception)
