@@ -63,7 +63,7 @@ def test_the_command_writes_what_it_found(tmp_path, monkeypatch):
     assert 0 <= found["auc"] <= 1
     assert f"{found['auc']:.3f}" in (tmp_path / "out/README.md").read_text()
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert f"| embedded | 3 | {found['auc']:.3f} |" in tables.absolute("out")
+    assert f"| embedded-test | 3 | {found['auc']:.3f} |" in tables.absolute("out")
     assert tables.source("out").startswith("```\npython -m benchmarks.absolute")
     settings.override(absolute=False).write(folder)
     refused = CliRunner().invoke(absolute.app, command)
