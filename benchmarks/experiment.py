@@ -57,7 +57,7 @@ def conduct(
 ) -> Experiment:
     """Retrieve, rerank and evaluate; the first row is the first stage's."""
     collection = sampled(load(name, plan.split), plan.queries)
-    level = plan.relevant_from or RELEVANT_FROM.get(collection.name, 1)
+    level = _level(plan, collection)
     candidates = retrieve(collection, first_stage, plan.depth)
     candidates = Run(_label(first_stage), candidates.rankings)
     if not Path(first_stage).is_file():
@@ -69,16 +69,28 @@ def conduct(
         if file.collection in (None, name)
     ]
     rows += [_reranked(plan, reranker, collection, candidates, level) for reranker in rerankers]
+    return concluded(plan, collection, candidates, rows)
+
+
+def concluded(
+    plan: Plan, collection: Collection, candidates: Run, rows: Sequence[Row]
+) -> Experiment:
+    """The experiment that these rows make, every two of them compared."""
     return Experiment(
         collection=collection.name,
         split=plan.split or "default",
         first_stage=candidates.name,
         depth=plan.depth,
         queries=len(collection.queries),
-        relevant_from=level,
+        relevant_from=_level(plan, collection),
         rows=rows,
         comparisons=compared(rows),
     )
+
+
+def _level(plan: Plan, collection: Collection) -> int:
+    """The least grade that counts as relevant."""
+    return plan.relevant_from or RELEVANT_FROM.get(collection.name, 1)
 
 
 def sampled(collection: Collection, queries: int | None) -> Collection:

@@ -13,11 +13,11 @@ from benchmarks.decoding.generation import GeneratingReranker, Tally, Writer, tw
 from benchmarks.decoding.ledger import Decoded, Ledger
 from benchmarks.decoding.meter import Meter
 from benchmarks.decoding.spending import Spending
-from benchmarks.experiment import Plan, sampled
+from benchmarks.experiment import Plan, concluded, sampled
 from benchmarks.metrics import RELEVANT_FROM
 from benchmarks.models import weights
 from benchmarks.orders import FIRST_STAGE
-from benchmarks.report import Experiment, compared, cost, machine, row, versions
+from benchmarks.report import Experiment, cost, machine, row, versions
 from benchmarks.reranking import Task, as_run, tasks
 from benchmarks.work import Outcome, digest
 from data.collections import load
@@ -186,16 +186,7 @@ def _windowed(
         outcomes = {query: one.outcome for query, one in queries.items()}
         run = as_run(method, collection, outcomes)
         rows.append(row(run, collection, level, {"window": window}, cost=cost(outcomes)))
-    experiment = Experiment(
-        collection=collection.name,
-        split=plan.split or "default",
-        first_stage=candidates.name,
-        depth=plan.depth,
-        queries=len(collection.queries),
-        relevant_from=level,
-        rows=rows,
-        comparisons=compared(rows),
-    )
+    experiment = concluded(plan, collection, candidates, rows)
     first = list(by_method[FIRST_TOKEN].values())
     spending = {
         method: Spending.of(list(queries.values()), first) for method, queries in by_method.items()
