@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from data.journal import append, entries
 from reranker.errors import DataError
 from reranker.passage import Passage
 
@@ -63,14 +64,10 @@ class WorkFile:
 
     def add(self, outcomes: Mapping[str, Outcome]) -> None:
         """Append finished queries, by key."""
-        lines = [json.dumps({"key": key, **asdict(outcomes[key])}) + "\n" for key in outcomes]
+        lines = [json.dumps({"key": key, **asdict(outcomes[key])}) for key in outcomes]
         if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lines.insert(0, json.dumps({"configuration": self._configuration}, default=str) + "\n")
-        elif not _ends_a_line(self.path):
-            lines.insert(0, "\n")
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write("".join(lines))
+            lines.insert(0, json.dumps({"configuration": self._configuration}, default=str))
+        append(self.path, lines)
         self._outcomes.update(outcomes)
 
     def forget(self) -> None:
@@ -81,11 +78,7 @@ class WorkFile:
 
 def _read(path: Path) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            values = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    for values in entries(path):
         if "key" in values:
             key = values.pop("key")
             outcomes[key] = _outcome(values, path)
@@ -100,12 +93,3 @@ def _outcome(values: Mapping[str, object], path: Path) -> Outcome:
     return Outcome(
         **(asdict(outcome) | {"ids": tuple(outcome.ids), "scores": tuple(outcome.scores)})
     )
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(0, 2)
-        if stream.tell() == 0:
-            return True
-        stream.seek(-1, 2)
-        return stream.read(1) == b"\n"

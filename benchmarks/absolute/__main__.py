@@ -23,6 +23,7 @@ from benchmarks.command import command_line
 from benchmarks.experiment import sampled
 from benchmarks.metrics import RELEVANT_FROM
 from benchmarks.models import DEFAULT
+from benchmarks.quality import RESULTS
 from benchmarks.report import machine
 from benchmarks.statistics import Interval, bootstrap, randomisation_test
 from benchmarks.tables import interval, p_value, table
@@ -38,7 +39,6 @@ from reranker.run import Run
 if TYPE_CHECKING:
     from reranker.reranker import Reranker
 
-RESULTS = Path("benchmarks/results")
 METHOD = (
     "AUC: the chance that a relevant candidate of any query scores above another of any query. "
     "Calibration error: of the probabilities, over ten bins. Merged and one request: nDCG@10 of "

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.decoding.generation import Tally
 from benchmarks.decoding.meter import Effort
 from benchmarks.work import Outcome
+from data.journal import append, entries
 from reranker.errors import DataError
 
 
@@ -51,21 +52,13 @@ class Ledger:
 
     def add(self, key: str, decoded: Decoded) -> None:
         """Append one."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"key": key, **asdict(decoded)})
-        with self._path.open("a", encoding="utf-8") as stream:
-            # The line before may have been cut short.
-            stream.write(f"\n{line}\n")
+        append(self._path, [json.dumps({"key": key, **asdict(decoded)})])
         self._done[key] = decoded
 
 
 def _read(path: Path) -> list[tuple[str, Decoded]]:
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            values = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    for values in entries(path):
         try:
             found.append((values["key"], Decoded.parse(values)))
         except (KeyError, TypeError) as error:

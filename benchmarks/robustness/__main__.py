@@ -21,7 +21,7 @@ from benchmarks.command import command_line
 from benchmarks.experiment import sampled
 from benchmarks.metrics import RELEVANT_FROM
 from benchmarks.models import DEFAULT, measured_rerankers
-from benchmarks.quality import kept_as, parse_settings
+from benchmarks.quality import RESULTS, kept_as, parse_settings
 from benchmarks.reranking import MeasuredReranker
 from benchmarks.robustness.attacks import verbatim
 from benchmarks.robustness.findings import Agreement
@@ -43,8 +43,6 @@ from data.collections import load
 from data.first_stage import EXPECTED, retrieve
 from reranker.cli.terminal import run_app
 from reranker.files import write_atomically
-
-RESULTS = Path("benchmarks/results")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()

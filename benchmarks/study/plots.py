@@ -6,20 +6,20 @@ from typing import Any
 from benchmarks.figure import COLOURS, new_figure, save
 from benchmarks.metrics import NDCG
 from benchmarks.quality import RESULTS
-from benchmarks.study.tables import Result, read
+from benchmarks.study.tables import mean, read
 
 
 def pareto(name: str) -> Path:
     """Quality against tokens read, one mark a variant; those that none beats in both are joined."""
     [experiment] = read(name)["experiments"]
     first, *rows = experiment["rows"]
-    marks = sorted((row["cost"]["tokens"], _mean(row), row["label"]) for row in rows)
+    marks = sorted((row["cost"]["tokens"], mean(row), row["label"]) for row in rows)
     figure, [axes] = new_figure(7.0, 4.2)
     for place, (tokens, quality, label) in enumerate(marks):
         axes.scatter(tokens, quality, color=COLOURS[place % len(COLOURS)], label=label, zorder=3)
     best = front([(tokens, quality) for tokens, quality, _ in marks])
     axes.plot(*zip(*best, strict=True), color="black", linewidth=0.8, zorder=2)
-    axes.axhline(_mean(first), color=COLOURS[0], linestyle=":", label=first["label"])
+    axes.axhline(mean(first), color=COLOURS[0], linestyle=":", label=first["label"])
     axes.set_xlabel("tokens a query")
     axes.set_ylabel(NDCG)
     axes.set_title(f"{experiment['collection']}, {experiment['queries']} queries")
@@ -42,7 +42,7 @@ def gain(name: str) -> Path:
     figure, [axes] = new_figure(6.0, 4.2)
     several = len({experiment["collection"] for experiment in experiments}) > 1
     for experiment in experiments:
-        before, after = map(_mean, experiment["rows"][:2])
+        before, after = map(mean, experiment["rows"][:2])
         axes.scatter(before, after - before, color=COLOURS[1])
         label = experiment["collection" if several else "first_stage"]
         axes.annotate(label, (before, after - before), (3, 3), textcoords="offset points", size=7)
@@ -60,10 +60,6 @@ def draw(name: str) -> list[Path]:
         "study-domains": [gain],
     }
     return [kind(name) for kind in kinds.get(name, ())]
-
-
-def _mean(row: Result) -> float:
-    return float(row["measures"][NDCG]["mean"])
 
 
 def _saved(figure: Any, name: str, title: str) -> Path:

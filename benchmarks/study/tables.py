@@ -66,7 +66,7 @@ def gains(name: str) -> str:
         [
             experiment["collection"],
             experiment["first_stage"],
-            *(f"{_mean(row):.3f}" for row in experiment["rows"][:2]),
+            *(f"{mean(row):.3f}" for row in experiment["rows"][:2]),
             *_gained(differences, p),
         ]
         for experiment, differences, p in zip(experiments, found, corrected, strict=True)
@@ -132,7 +132,8 @@ def _differences(experiment: Result) -> list[float]:
     return [after[query] - before[query] for query in before]
 
 
-def _mean(row: Result) -> float:
+def mean(row: Result) -> float:
+    """A row's nDCG@10."""
     return float(row["measures"][NDCG]["mean"])
 
 
@@ -146,7 +147,7 @@ def _variant(label: str) -> str:
 
 
 def _gain(first: Result, row: Result) -> str:
-    return f"{_mean(row) - _mean(first):+.3f}"
+    return f"{mean(row) - mean(first):+.3f}"
 
 
 def _interval(value: Result) -> str:

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from data.journal import append, entries
+
 
 def digest(*facts: object) -> str:
     """A key for what these facts decide; they must have a `repr` that tells them apart."""
@@ -28,27 +30,16 @@ class WorkFile:
 
     def add(self, key: str, result: object) -> None:
         """Append what is finished, on a line of its own."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": key, "result": result})
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n" if _ends_a_line(self.path) else f"\n{line}\n")
+        append(self.path, [line])
         self._done[key] = json.loads(line)["result"]
 
 
 def _read(path: Path) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for values in entries(path):
         try:
-            values = json.loads(line)
             found.append((values["key"], values["result"]))
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             continue
     return found
-
-
-def _ends_a_line(path: Path) -> bool:
-    with path.open("rb") as stream:
-        if not stream.seek(0, 2):
-            return True
-        stream.seek(-1, 2)
-        return stream.read(1) == b"\n"
