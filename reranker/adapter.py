@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reranker.adapted_tokens import adapt_partly
 from reranker.errors import ModelError
 from reranker.loading import brief
 from reranker.pretrained import describe, read_json
@@ -36,8 +37,10 @@ def base_name(folder: Path) -> str:
     return name
 
 
-def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+def apply_adapter(model: PreTrainedModel, folder: Path, *, partly: bool = False) -> PreTrainedModel:
     """Merge the adapter into the model; into quantized weights it is only attached.
+
+    One that acts on some tokens alone is attached too (see `reranker.adapted_tokens`).
 
     Call inside `reranker.loading.loading`.
 
@@ -45,8 +48,12 @@ def apply_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         ModelError: for an adapter that does not match the model, tensor by tensor.
     """
     adapted = attach_adapter(model, folder)
-    quantized = getattr(model, "is_quantized", False)
-    return adapted.get_base_model() if quantized else adapted.merge_and_unload()
+    attached: PreTrainedModel = adapted.get_base_model()
+    if partly:
+        adapt_partly(attached)
+    elif not getattr(model, "is_quantized", False):
+        return adapted.merge_and_unload()
+    return attached
 
 
 def attach_adapter(model: PreTrainedModel, folder: Path) -> Any:

@@ -63,12 +63,13 @@ def load(
     source = find_source(name, adapter=adapter, revision=revision)
     settings = source.settings()
     with loading(f"model {source.name!r}"):
-        model, tokenizer = _read(source, precision, place)
+        frozen = settings is not None and settings.frozen_passages
+        model, tokenizer = _read(source, precision, place, partly=frozen)
     return Checkpoint(source.name, model, tokenizer, settings)
 
 
 def _read(
-    source: Source, dtype: torch.dtype, device: torch.device
+    source: Source, dtype: torch.dtype, device: torch.device, *, partly: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     if is_gguf(source.weights):
         model, tokenizer = read_gguf(source.weights, dtype=dtype, device=device)
@@ -79,7 +80,7 @@ def _read(
     # An adapter trained on this model records this name as its base.
     model.name_or_path = model.config.name_or_path = source.base
     if source.adapter is not None:
-        model = apply_adapter(model, source.adapter)
+        model = apply_adapter(model, source.adapter, partly=partly)
     return _frozen(model), tokenizer
 
 

@@ -14,6 +14,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor, nn
 
+from reranker.adapted_tokens import is_adapted_partly
 from reranker.errors import EngineError, InputError, ModelError, NonFiniteLogitsError
 from reranker.head import ExactHead
 from reranker.likelihood import Head, log_likelihoods, take_head, weighted
@@ -218,7 +219,9 @@ class Engine:
             levels = [prompt.levels for prompt in prompts]
             asked = [prompt.predictions() for prompt in prompts]
             places = [[place for place, _ in found] for found in asked]
-            states = packed_logits(self._model, rows, levels, places)
+            partly = is_adapted_partly(self._model)
+            acting = [prompt.adapted for prompt in prompts] if partly else ()
+            states = packed_logits(self._model, rows, levels, places, acting)
             last, *others = torch.split(states, [len(rows), *map(len, places)])
             logits = self._logits(last)
             likelihoods = map(self._likelihoods, others, asked, prompts)

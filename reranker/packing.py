@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reranker import attention
+from reranker.adapted_tokens import adapted
 from reranker.errors import EngineError, ModelError
 from reranker.levels import Levels, plain, positions
 from reranker.packed_rows import PackedRows
@@ -60,6 +61,7 @@ def packed_logits(
     rows: Sequence[Sequence[int]],
     levels: Sequence[Levels] | None = None,
     also: Sequence[Sequence[int]] = (),
+    acting: Sequence[Sequence[bool]] = (),
 ) -> Tensor:
     """The logits after each row's last token, `(rows, rows of the head)`, of a packed model.
 
@@ -68,6 +70,7 @@ def packed_logits(
         rows: token ids.
         levels: the rows' structures; causal ones when not given.
         also: further places of each row whose logits follow, row by row.
+        acting: which tokens of each row an adapter acts on that is told so; all when not given.
     """
     lengths = [len(row) for row in rows]
     ends = list(accumulate(lengths))
@@ -77,7 +80,9 @@ def packed_logits(
     structures = [plain(length) for length in lengths] if levels is None else list(levels)
     tokens = torch.tensor([token for row in rows for token in row], device=model.device)
     places = torch.tensor([p for row in structures for p in positions(row)], device=model.device)
+    flags = [flag for row in acting for flag in row] or [True]
     output = model(
+        **adapted(model, flags),
         input_ids=tokens[None],
         position_ids=places[None],
         packed_rows=PackedRows(structures),

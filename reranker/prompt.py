@@ -102,5 +102,14 @@ class Prompt:
             return plain(len(self))
         return (*(tuple(map(len, level)) for level in self.shared), (len(self.closing),))
 
+    @property
+    def adapted(self) -> list[bool]:
+        """Which tokens of the row are not the prefix's or a passage's, where there is a tail."""
+        tail = self.tail or 0
+        flags = [False] * len(self.prefix)
+        for block in self.blocks:
+            flags += [place >= len(block) - tail for place in range(len(block))]
+        return flags + [True] * len(self.closing)
+
     def __len__(self) -> int:
         return len(self.prefix) + sum(map(len, self.blocks)) + len(self.closing)

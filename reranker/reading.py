@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from reranker.adapted_tokens import adapted
 from reranker.levels import Levels, positions
 from reranker.packed_rows import Attend, PackedRows, Rows
 from reranker.slots import Slots
@@ -52,7 +53,7 @@ def read(model: "PreTrainedModel", prefix: TokenIds, passages: Sequence[TokenIds
     levels: Levels = ((len(prefix),), *own)
     recording = Recording(PackedRows([levels]))
     tokens = [*prefix, *(token for passage in passages for token in passage)]
-    _forward(model, tokens, positions(levels), recording, [0])
+    _forward(model, tokens, positions(levels), recording, [0], acting=False)
     return list(torch.split(recording.states(), lengths, dim=2))
 
 
@@ -77,8 +78,11 @@ def _forward(
     places: Sequence[int],
     rows: Rows,
     read: Sequence[int],
+    *,
+    acting: bool = True,
 ) -> Tensor:
     output = model(
+        **adapted(model, [acting]),
         input_ids=torch.tensor([list(tokens)], device=model.device),
         position_ids=torch.tensor([list(places)], device=model.device),
         packed_rows=rows,

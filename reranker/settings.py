@@ -30,6 +30,8 @@ class Settings:
     are lowered by `prior` times the natural logarithm of a candidate's rank there. `likelihood`,
     for layouts that ask every passage the query, is the weight of the query's log-likelihood after
     the passage, in nats (arXiv 2204.07496), which then joins its identifier's logit.
+    `frozen_passages` is for an adapter that was trained to read the query alone, over passages
+    read by its base: what is kept of them then serves all such adapters of that base.
     """
 
     layout: str = "listwise"
@@ -45,6 +47,7 @@ class Settings:
     absolute: bool = False
     prior: float = 0.0
     likelihood: float = 0.0
+    frozen_passages: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, tuple(LAYOUTS))
@@ -58,8 +61,9 @@ class Settings:
             )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
-        if not isinstance(self.absolute, bool):
-            raise SettingsError(f"absolute must be true or false, found {self.absolute!r}")
+        for name in ("absolute", "frozen_passages"):
+            _check_flag(name, getattr(self, name))
+        self._check_frozen()
         _check_weight("prior", self.prior)
         _check_weight("likelihood", self.likelihood)
         if self.window_tokens is not None:
@@ -70,6 +74,14 @@ class Settings:
             raise SettingsError(
                 f"stride {self.stride} is larger than window {self.window}: candidates between "
                 "two windows would never be read; give a stride of at most the window"
+            )
+
+    def _check_frozen(self) -> None:
+        keeps = self.template is None and LAYOUTS[self.layout].keeps
+        if self.frozen_passages and not keeps:
+            raise SettingsError(
+                "frozen_passages needs a layout whose passages do not depend on the query, "
+                f"'blocks' or 'cross'; found {'a template' if self.template else self.layout!r}"
             )
 
     def override(self, **values: object) -> "Settings":
@@ -134,6 +146,11 @@ def _checked(values: Mapping[str, object]) -> dict[str, Any]:
 def _check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in known:
         raise SettingsError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise SettingsError(f"{name} must be true or false, found {value!r}")
 
 
 def _check_weight(name: str, value: object) -> None:

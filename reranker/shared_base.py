@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from reranker.adapter import WEIGHTS, attach_adapter
+from reranker.adapter import WEIGHTS, apply_adapter, attach_adapter
 from reranker.checkpoint import Checkpoint, load
 from reranker.errors import ModelError
 from reranker.loading import loading
@@ -65,7 +65,9 @@ class SharedBase:
             if source.tokenizer != source.weights:
                 tokenizer = read_tokenizer(source.tokenizer)
             check_vocabulary(model, tokenizer)
-            if source.adapter is not None:
+            if source.adapter is not None and settings is not None and settings.frozen_passages:
+                model = apply_adapter(model, source.adapter, partly=True)
+            elif source.adapter is not None:
                 self._give_turns(model, source.adapter)
         return Checkpoint(source.name, model, tokenizer, settings)
 

@@ -33,6 +33,7 @@ class Evaluation:
     ) -> None:
         self.dev, self.pass_tokens = tuple(dev), pass_tokens
         self._prompter, self._strategy = prompter, strategy_of(settings)
+        self._frozen = settings.frozen_passages
 
     def measure(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """The mean nDCG@10 of every dev set, by its name, in [0, 1].
@@ -46,7 +47,7 @@ class Evaluation:
     def _mean(self, dev: DevSet, model: nn.Module, device: torch.device) -> float:
         jobs = {self._job(query): query for query in dev.queries}
         total = 0.0
-        score = partial(_score, model, device)
+        score = partial(_score, model, device, self._frozen)
         for job in run(iter(jobs), Lockstep(score, self.pass_tokens)):
             query = jobs[job]
             if job.error is not None:
@@ -62,9 +63,9 @@ class Evaluation:
 
 
 def _score(
-    model: nn.Module, device: torch.device, prompts: Sequence[Prompt]
+    model: nn.Module, device: torch.device, frozen: bool, prompts: Sequence[Prompt]
 ) -> list[tuple[float, ...]]:
-    rows = packed([example_of(prompt) for prompt in prompts])
+    rows = packed([example_of(prompt, frozen=frozen) for prompt in prompts])
     logits = model(rows.to(device))[0].float().cpu()
     return [
         tuple(row[: len(p.identifier_ids)].tolist()) for row, p in zip(logits, prompts, strict=True)

@@ -57,13 +57,24 @@ class Example:
     """A prompt's passages, their identifiers, and one branch for every query over them.
 
     `shared` is what all branches have read before: prefix and passages, as `Prompt.shared`.
-    `null_id` is the null candidate's token, if scores are read against it.
+    `null_id` is the null candidate's token, if scores are read against it. Where the base alone
+    reads passages, `own` are the last tokens of each shared block that are not the passage's.
     """
 
     shared: Segments
     identifier_ids: tuple[int, ...]
     branches: tuple[Branch, ...]
     null_id: int | None = None
+    own: int | None = None
+
+    @property
+    def adapted(self) -> list[bool]:
+        """Which tokens an adapter acts on that does not read passages."""
+        [prefix], blocks = self.shared
+        flags = [False] * len(prefix)
+        for block in blocks:
+            flags += [place >= len(block) - (self.own or 0) for place in range(len(block))]
+        return flags + [True] * sum(map(len, self.branches))
 
     def __len__(self) -> int:
         shared = sum(len(segment) for level in self.shared for segment in level)
@@ -91,6 +102,7 @@ class Examples:
         count: how many there are.
         separators: adds answers, for language-modelling losses.
         decoys: the share of windows that get a decoy, see `training.decoys`.
+        frozen: passages are read by the base alone.
     """
 
     def __init__(
@@ -102,7 +114,9 @@ class Examples:
         count: int,
         separators: Separators | None = None,
         decoys: float = 0.0,
+        frozen: bool = False,
     ) -> None:
+        self.frozen = frozen
         self.mixture, self.prompter, self.lengths = mixture, prompter, lengths
         self.count, self.separators, self.decoys = count, separators, decoys
 
@@ -146,7 +160,8 @@ class Examples:
             branches.append(self._branch(asked, other.relevance, identifiers))
         asks = self.prompter.asks_after
         shared = ((prompt.prefix,), prompt.passages) if asks else prompt.shared
-        return Example(shared, identifiers, tuple(branches), prompt.null_id)
+        own = _own(prompt, asks) if self.frozen else None
+        return Example(shared, identifiers, tuple(branches), prompt.null_id, own)
 
     def _branch(
         self, asked: Candidates, labels: tuple[float, ...], identifiers: tuple[int, ...]
@@ -158,19 +173,26 @@ class Examples:
         return Branch(closing, labels, target, tails, self.prompter.asked(asked, len(labels)))
 
 
-def example_of(prompt: Prompt) -> Example:
-    """A prompt as an example, without labels."""
+def example_of(prompt: Prompt, *, frozen: bool = False) -> Example:
+    """A prompt as an example, without labels; `frozen` as for `Examples`."""
+    own = _own(prompt, prompt.asked is not None) if frozen else None
     labels = (0.0,) * len(prompt.identifier_ids)
     if prompt.asked is None:
         branch = Branch(prompt.closing, labels)
-        return Example(prompt.shared, prompt.identifier_ids, (branch,), prompt.null_id)
+        return Example(prompt.shared, prompt.identifier_ids, (branch,), prompt.null_id, own)
     # As training packs them: passages in the prompt's order, the null candidate's tail last.
     places, every, ends = prompt.asked.places, prompt.passages, prompt.tails
     passages = tuple(every[place] for place in places[: len(labels)])
     tails = tuple(ends[place] for place in places)
     asked = replace(prompt.asked, places=tuple(range(len(places))))
     branch = Branch(prompt.closing, labels, None, tails, asked)
-    return Example(((prompt.prefix,), passages), prompt.identifier_ids, (branch,), prompt.null_id)
+    shared = ((prompt.prefix,), passages)
+    return Example(shared, prompt.identifier_ids, (branch,), prompt.null_id, own)
+
+
+def _own(prompt: Prompt, asks: bool) -> int:
+    """What a shared block ends with that is not its passage's: nothing where tails are apart."""
+    return 0 if asks else prompt.tail or 0
 
 
 def _target(

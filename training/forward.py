@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from reranker.adapted_tokens import ARGUMENT
 from reranker.errors import ModelError
 from reranker.packing import pack
 from training.pack import Pack, Queries
@@ -110,6 +111,8 @@ def _logits(
         "logits_to_keep": read,
         "use_cache": False,
     }
+    if pack.adapted is not None:
+        options[ARGUMENT] = pack.adapted
     if neftune and model.training:
         embedded = model.get_input_embeddings()(pack.tokens[None])
         options["inputs_embeds"] = embedded + _noise(embedded, pack, neftune)

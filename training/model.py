@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from reranker.adapted_tokens import adapt_partly
 from reranker.adapter import WEIGHTS, is_adapter
 from reranker.checkpoint import load
 from reranker.device import choose_device, choose_dtype
@@ -107,6 +108,8 @@ def build(recipe: Recipe) -> "tuple[ListwiseModel, PreTrainedTokenizerFast]":
     base = checkpoint.model
     pack_attention(base)
     adapted = None if recipe.lora is None else _adapted(base, recipe.lora, recipe.seed)
+    if recipe.settings().frozen_passages:
+        adapt_partly(base)
     if adapted is None:
         base.requires_grad_(True)
     if recipe.gradient_checkpointing:

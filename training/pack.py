@@ -68,6 +68,7 @@ class Pack:
         null: where in `identifiers` the null candidate stands, if scores are read against it.
         answers: for language-modelling losses.
         queries: for scores that the query's likelihood is part of.
+        adapted: `(tokens,)`, which of them an adapter acts on that does not read passages.
     """
 
     tokens: Tensor
@@ -81,6 +82,7 @@ class Pack:
     null: int | None = None
     answers: Answers | None = None
     queries: Queries | None = None
+    adapted: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.read)
@@ -118,7 +120,14 @@ def packed(examples: Sequence[Example]) -> Pack:
         null=None if null_id is None else places[null_id],
         answers=_answers([branch for _, branch in branches], read),
         queries=_queries([branch for _, branch in branches], read, null_id is not None),
+        adapted=_adapted(examples),
     )
+
+
+def _adapted(examples: Sequence[Example]) -> Tensor | None:
+    if examples[0].own is None:
+        return None
+    return torch.tensor([flag for example in examples for flag in example.adapted])
 
 
 def _rows(examples: Sequence[Example]) -> PackedRows | TreeRows:

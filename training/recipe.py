@@ -97,7 +97,11 @@ class Recipe:
         if len({dev.name for dev in self.dev}) < len(self.dev):
             raise SettingsError("two dev sets have the same name; give each its own")
         self.parsed_objective()
-        self.settings()
+        if self.settings().frozen_passages and self.lora is None:
+            raise SettingsError(
+                "frozen_passages trains an adapter and leaves the base as it is, found lora: null; "
+                "give lora, or set frozen_passages: false"
+            )
 
     def _check_amounts(self) -> None:
         for name in ("neftune", "weight_decay", "clip", "absolute"):

@@ -1,9 +1,10 @@
-"""Objectives side by side: `python -m benchmarks.ablation RECIPE.yaml --output FOLDER`.
+"""Ways to train side by side: `python -m benchmarks.ablation RECIPE.yaml --output FOLDER`.
 
-Every objective trains on the same windows, for the same steps, once with each seed, and ranks the
-recipe's dev sets with the weights of its last step. A cell, one objective with one seed, is a
-training job in a folder of its own: the same command passes over finished cells and goes on with
-the one that was broken off. Writes `ablation.json` and `README.md` into the folder.
+Every objective, or every variant of the recipe, trains on the same windows, for the same steps,
+once with each seed, and ranks the dev sets with the weights of its last step. A cell, one of
+them with one seed, is a training job in a folder of its own: the same command passes over finished
+cells and goes on with the one that was broken off. Writes `ablation.json` and `README.md` into the
+folder.
 """
 
 import json
@@ -11,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
@@ -46,28 +47,20 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One objective, as a recipe gives it, with one seed."""
+    """One way to train, with one seed."""
 
-    objective: Any
-    seed: int
-
-    @property
-    def label(self) -> str:
-        """The objective in words."""
-        if isinstance(self.objective, str):
-            return self.objective
-        name, *rest = [str(self.objective["name"]), *_parameters(self.objective)]
-        return " ".join([name, *rest])
+    label: str
+    recipe: Recipe
 
     @property
     def folder(self) -> str:
         """The cell's folder among the others."""
         safe = "".join(sign if sign.isalnum() or sign in "._" else "-" for sign in self.label)
-        return f"{safe}-seed{self.seed}"
+        return f"{safe}-seed{self.recipe.seed}"
 
-    def recipe(self, base: Recipe) -> Recipe:
-        """What the cell trains: judged at the end alone, so that the last weights are kept."""
-        return replace(base, objective=self.objective, seed=self.seed, dev=())
+    def trained(self) -> Recipe:
+        """What is carried out: judged at the end alone, so that the last weights are kept."""
+        return replace(self.recipe, dev=())
 
 
 @app.command()
@@ -84,40 +77,60 @@ def ablation(
             "--objective", help=f"The first is what others are held against. {list(OBJECTIVES)}"
         ),
     ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant", help="In place of objectives: 'key=value key=value' of the recipe."
+        ),
+    ] = None,
     seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeatable. [0, 1]")] = None,
 ) -> None:
-    """Compare training objectives: same data, same steps, several seeds."""
+    """Compare objectives, or other keys of a recipe: same data, same steps, several seeds."""
+    if objectives and variants:
+        raise SettingsError("give --objective or --variant; a variant may name its objective")
     base = Recipe.read(recipe, overrides or ())
-    # Seed by seed, so that what is broken off has all objectives of its first seeds.
-    cells = [
-        Cell(yaml.safe_load(objective), seed)
-        for seed in seeds or (0, 1)
-        for objective in objectives or OBJECTIVES
-    ]
+    if variants:
+        entrants = {
+            text: Recipe.read(recipe, [*(overrides or ()), *text.split()]) for text in variants
+        }
+    else:
+        entrants = by_objective(base, objectives or OBJECTIVES)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    found = conduct(base, cells, output)
+    found = conduct(base, entrants, seeds or (0, 1), output)
     write(found, output)
     console.print(f"written to {escape(str(output))}")
 
 
-def conduct(base: Recipe, cells: Sequence[Cell], output: Path) -> Ablation:
-    """Train and measure every cell that is not done yet.
+def by_objective(base: Recipe, objectives: Sequence[str]) -> dict[str, Recipe]:
+    """The recipe with each objective, a name or YAML with its parameters, by the latter in words.
 
     Raises:
-        SettingsError: for a recipe without a dev set, or an objective that there is not.
+        SettingsError: for an objective that there is not.
+    """
+    parsed = [yaml.safe_load(text) for text in objectives]
+    return {_in_words(one): replace(base, objective=one) for one in parsed}
+
+
+def conduct(
+    base: Recipe, entrants: Mapping[str, Recipe], seeds: Sequence[int], output: Path
+) -> Ablation:
+    """Train every entrant with every seed and measure it, as far as that is not done yet.
+
+    Raises:
+        SettingsError: for a base without a dev set.
         RerankerError: as `training.job.train` does.
     """
     if not base.dev:
         raise SettingsError(
             "an ablation needs a dev set; give the recipe one, see docs/training.md"
         )
-    # All are made before the first is trained, so that a wrong one is told at once.
-    recipes = [(cell, cell.recipe(base)) for cell in _distinct(cells)]
     dev = dev_sets(base)
-    found: dict[str, dict[int, Values]] = {}
-    for cell, recipe in recipes:
-        values = _measured(cell, recipe, dev, output / CELLS)
-        found.setdefault(cell.label, {})[cell.seed] = values
+    found: dict[str, dict[int, Values]] = {label: {} for label in entrants}
+    # Seed by seed, so that what is broken off has all entrants of its first seeds.
+    for seed in dict.fromkeys(seeds):
+        for label, recipe in entrants.items():
+            cell = Cell(label, replace(recipe, seed=seed))
+            found[label][seed] = _measured(cell, dev, output / CELLS)
     command = command_line("ablation")
     return Ablation(command, base.text(), found, {one.name: _as_given(one) for one in dev})
 
@@ -128,9 +141,9 @@ def write(found: Ablation, folder: Path) -> None:
     write_atomically(folder / "README.md", markdown(found))
 
 
-def _measured(cell: Cell, recipe: Recipe, dev: Sequence[DevSet], folder: Path) -> Values:
+def _measured(cell: Cell, dev: Sequence[DevSet], folder: Path) -> Values:
     """The cell's nDCG@10 by dev set and query; it is trained first if it has not been."""
-    folder = folder / cell.folder
+    folder, recipe = folder / cell.folder, cell.trained()
     # What its figures depend on; a cell of another recipe is refused by the job itself.
     key = digest([recipe.text(), *(asdict(one) for one in dev)])
     if (known := _known(folder / MEASURED, key)) is not None:
@@ -178,13 +191,11 @@ def _ndcg(query: DevQuery, order: Sequence[int]) -> float:
     return ndcg([query.grades[place] for place in order], query.judged)
 
 
-def _parameters(objective: Mapping[str, object]) -> list[str]:
-    return [f"{key}={value}" for key, value in objective.items() if key != "name"]
-
-
-def _distinct(cells: Sequence[Cell]) -> list[Cell]:
-    """Each cell once, by its folder."""
-    return list({cell.folder: cell for cell in cells}.values())
+def _in_words(objective: str | Mapping[str, object]) -> str:
+    if isinstance(objective, str):
+        return objective
+    parameters = [f"{key}={value}" for key, value in objective.items() if key != "name"]
+    return " ".join([str(objective["name"]), *parameters])
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What an ablation of objectives found, and what of it is more than chance, as Markdown."""
+"""What an ablation found, and what of it is more than chance, as Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,21 +28,22 @@ LEVEL = 0.05
 ALL = "all dev sets"
 PACKAGES = ("reranker", "torch", "transformers", "peft")
 METHOD = (
-    "Every objective trained on the same windows of the same data, for the same steps and at the "
-    "same learning rate, from the same first weights, once with each seed; the last step's "
+    "Each trained on the same windows of the same data, for the same steps, from the same first "
+    "weights and at the same learning rate where nothing else is said, once with each seed; the "
+    "last step's "
     f"weights ranked the dev sets. A query's {NDCG} is its mean over the seeds. Brackets are 95% "
     f"bootstrap intervals over queries ({RESAMPLES:,} resamples). p-values are Fisher's paired "
     f"randomisation test over queries, two-sided (all signs, or {PERMUTATIONS:,} drawn at "
     "random), after Holm's correction: in the first table over the comparisons with its first "
-    "objective, in the second over all pairs. They tell how sure a difference is of other "
+    "line, in the second over all pairs. They tell how sure a difference is of other "
     "queries, not of other seeds: how far those are apart stands beside it, and in how many of "
-    "the seeds an objective stood above the first one. `first stage` is the order given to all."
+    "the seeds it stood above the first one. `first stage` is the order given to all."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What was found, where and when: `values` by objective and seed, the baseline first."""
+    """What was found, where and when: `values` by what was trained and seed, the baseline first."""
 
     command: str
     recipe: str
@@ -55,7 +56,7 @@ class Ablation:
 
     @property
     def seeds(self) -> list[int]:
-        """Those that all objectives were trained with, and no others."""
+        """Those that all were trained with, and no others."""
         found = [set(by_seed) for by_seed in self.values.values()]
         return sorted(set.intersection(*found))
 
@@ -65,13 +66,13 @@ class Ablation:
         names = list(self.first_stage)
         return names if len(names) == 1 else [*names, ALL]
 
-    def of(self, objective: str, seed: int, dev: str) -> list[float]:
+    def of(self, entrant: str, seed: int, dev: str) -> list[float]:
         """nDCG@10 of every query."""
-        return _of(self.values[objective][seed], dev)
+        return _of(self.values[entrant][seed], dev)
 
-    def over_seeds(self, objective: str, dev: str) -> list[float]:
+    def over_seeds(self, entrant: str, dev: str) -> list[float]:
         """nDCG@10 of every query, the mean over the seeds."""
-        runs = [self.of(objective, seed, dev) for seed in self.seeds]
+        runs = [self.of(entrant, seed, dev) for seed in self.seeds]
         return [fmean(values) for values in zip(*runs, strict=True)]
 
 
@@ -80,11 +81,11 @@ def markdown(found: Ablation) -> str:
     packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
     recipe = Recipe.parse(found.recipe)
     parts = [
-        "# Objectives",
+        "# Ablation",
         f"```\n{found.command}\n```",
         f"{found.date}; model {Path(recipe.model).name}; {found.machine}; {found.processor}; "
         f"{packages}.",
-        f"{len(found.values)} objectives, seeds {', '.join(map(str, found.seeds))}, "
+        f"{len(found.values)} ways to train, seeds {', '.join(map(str, found.seeds))}, "
         f"{recipe.steps} steps of {recipe.batch} windows.",
         METHOD,
         *(part for dev in found.dev for part in _section(found, dev)),
@@ -94,7 +95,7 @@ def markdown(found: Ablation) -> str:
 
 
 def against_baseline(found: Ablation, dev: str) -> list[Comparison]:
-    """Each objective after the first tested against it, corrected together."""
+    """Each after the first tested against it, corrected together."""
     first, *others = found.values
     scores = {name: found.over_seeds(name, dev) for name in found.values}
     p_values = [randomisation_test(scores[first], scores[name]) for name in others]
@@ -138,7 +139,7 @@ def _lines(found: Ablation, dev: str, comparisons: Sequence[Comparison]) -> Iter
 
 
 def _verdict(first: str, comparisons: Sequence[Comparison]) -> str:
-    """Which objectives are told apart from the first, and which are not."""
+    """Which are told apart from the first, and which are not."""
     sure = [c for c in comparisons if c.adjusted < LEVEL]
     groups = {
         f"Significantly better than {first}": [c.second for c in sure if c.difference > 0],

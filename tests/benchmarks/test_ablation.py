@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.ablation.__main__ import Cell, app, conduct
+from benchmarks.ablation.__main__ import app, by_objective
 from benchmarks.ablation.report import ALL, Ablation, against_baseline, markdown
 from reranker.errors import SettingsError
 from tests.training.toy import toy_folder, toy_recipe, toy_text
@@ -81,13 +81,39 @@ def test_figures_of_another_dev_set_are_measured_again(
     assert "## toy, 5 queries" in (output / "README.md").read_text()
 
 
+def test_variants_of_a_recipe_are_trained_like_objectives(toy: Path, tmp_path: Path) -> None:
+    arguments = [str(toy / "recipe.yaml"), "--output", str(tmp_path), *SHORT, "--seed", "1"]
+    variants = ("learning_rate=1e-3", "lora.rank=2 reranker.layout=blocks")
+    given = [text for variant in variants for text in ("--variant", variant)]
+    assert CliRunner().invoke(app, [*arguments, *given], catch_exceptions=False).exit_code == 0
+    recipes = {
+        path.parents[1].name: Recipe.read(path)
+        for path in tmp_path.glob("cells/*/trained/recipe.yaml")
+    }
+    assert set(recipes) == {
+        "learning_rate-1e-3-seed1",
+        "lora.rank-2-reranker.layout-blocks-seed1",
+    }
+    other = recipes["lora.rank-2-reranker.layout-blocks-seed1"]
+    assert other.lora is not None
+    assert (other.lora.rank, other.settings().layout) == (2, "blocks")
+    assert list(json.loads((tmp_path / "ablation.json").read_text())["values"]) == [*variants]
+
+
 def test_what_cannot_be_compared_is_told_before_anything_is_trained(
     toy: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="unknown objective 'hinge'"):
-        conduct(toy_recipe(toy, DEV), [Cell("ranknet", 0), Cell("hinge", 0)], tmp_path)
-    with pytest.raises(SettingsError, match="needs a dev set"):
-        conduct(toy_recipe(toy), [Cell("ranknet", 0)], tmp_path)
+        by_objective(toy_recipe(toy), ["ranknet", "hinge"])
+    for more, told in (
+        (["dev=[]"], "needs a dev set"),
+        ([DEV, "--variant", "steps=3", "--objective", "joint"], "--objective or --variant"),
+        ([DEV, "--variant", "step=3"], "step"),
+    ):
+        arguments = [str(toy / "recipe.yaml"), "--output", str(tmp_path / "out"), *more]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code != 0
+        assert told in str(result.exception)
     assert not list(tmp_path.iterdir())
 
 
@@ -126,7 +152,7 @@ def test_queries_are_averaged_over_seeds_and_held_against_the_first_objective() 
 def test_the_report_says_what_is_sure_and_what_is_not() -> None:
     text = markdown(by_hand())
     one, together = text.split(f"## {ALL}")
-    assert "3 objectives, seeds 0, 1, 1000 steps of 16 windows." in one
+    assert "3 ways to train, seeds 0, 1, 1000 steps of 16 windows." in one
     assert "Significantly better than a: none." in one
     assert "Not significantly different from a: b, c." in one
     assert "Of all 3 pairs, 3 are not told apart." in one
