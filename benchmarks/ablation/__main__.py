@@ -172,7 +172,7 @@ def _rank(trained: Path, recipe: Recipe, dev: DevSet) -> list[float]:
     """nDCG@10 of each query of a dev set, by the trained reranker."""
     from reranker import Reranker
 
-    reranker = Reranker(trained, device=recipe.device)
+    reranker = Reranker(trained, dtype=recipe.dtype, device=recipe.device)
     rankings = reranker.rank_many(
         [query.text for query in dev.queries], [query.passages for query in dev.queries]
     )

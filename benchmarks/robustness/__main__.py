@@ -30,6 +30,7 @@ from benchmarks.robustness.sections import (
     FEW_ORDERS,
     Load,
     adversaries,
+    deals,
     duplicates,
     identifiers,
     lengths,
@@ -118,6 +119,7 @@ def findings(
         agreements={
             **_orders(bench, measured),
             "Identifiers": lettered,
+            **_deals(bench, measured),
             "Tokens read of a passage": lengths(bench, measured),
             "Parts of the score": parts(bench, measured),
         },
@@ -136,6 +138,11 @@ def _orders(bench: Bench, measured: MeasuredReranker) -> dict[str, list[Agreemen
         unweighed = variant(measured, prior=0)
         found["Order of the candidates, prior 0"] = orders(bench, unweighed, FEW_ORDERS)
     return found
+
+
+def _deals(bench: Bench, measured: MeasuredReranker) -> dict[str, list[Agreement]]:
+    found = deals(bench, measured)
+    return {"Deals of the same identifiers": found} if found else {}
 
 
 def _measured(

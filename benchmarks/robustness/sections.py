@@ -1,6 +1,7 @@
 """The parts of a robustness benchmark: what is changed, and by which rerankers it is ranked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reranker.reranker import Reranker
 
 LENGTHS = (32, 64, 96, 128)
+DEALS = 4
 # To see that nothing depends on the order, where it must not.
 FEW_ORDERS = (FIRST_STAGE, REVERSED, SHUFFLED[0])
 PARTS = ("prior", "likelihood")
@@ -97,6 +99,41 @@ def identifiers(
         except RerankerError as error:
             passed[name] = str(error)
     return agreements(bench, found), passed
+
+
+def deals(bench: Bench, measured: MeasuredReranker) -> list[Agreement]:
+    """The same identifiers dealt otherwise, and the mean of a passage's scores over all deals.
+
+    Empty where candidates need several windows, whose scores a mean would mix.
+    """
+    window = ours(measured).settings.window
+    own = ours(measured).identifiers[:window]
+    if any(len(passages) > window for passages in bench.candidates.values()):
+        return []
+    found = {"as they are": bench.unchanged(measured)}
+    for turn in range(1, DEALS):
+        by = turn * len(own) // DEALS
+        other = variant(measured, identifiers=own[by:] + own[:by])
+        found[f"turned by {by}"] = bench.unchanged(other)
+    dealt = list(found.values())
+    found[f"mean of {DEALS} deals"] = {
+        query: averaged([outcomes[query] for outcomes in dealt]) for query in bench.candidates
+    }
+    return agreements(bench, found)
+
+
+def averaged(outcomes: Sequence[Outcome]) -> Outcome:
+    """The same passages ranked by the mean of their scores, at the cost of all rankings."""
+    scored = [dict(zip(one.ids, one.scores, strict=True)) for one in outcomes]
+    means = {id_: fmean(scores[id_] for scores in scored) for id_ in outcomes[0].ids}
+    ids = sorted(means, key=lambda id_: -means[id_])
+    return Outcome(
+        tuple(ids),
+        tuple(means[id_] for id_ in ids),
+        seconds=sum(one.seconds for one in outcomes),
+        windows=sum(one.windows or 0 for one in outcomes),
+        tokens=sum(one.tokens or 0 for one in outcomes),
+    )
 
 
 def duplicates(bench: Bench, measured: MeasuredReranker, relevant_from: int) -> list[Duplicated]:

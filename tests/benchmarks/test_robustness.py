@@ -21,8 +21,9 @@ from benchmarks.robustness.perturbations import (
     DUPLICATIONS,
     duplication_trials,
 )
-from benchmarks.robustness.sections import orders
+from benchmarks.robustness.sections import averaged, orders
 from benchmarks.robustness.trials import Bench
+from benchmarks.work import Outcome
 from reranker.collection import Collection
 from reranker.errors import DataError
 from reranker.passage import Passage
@@ -93,6 +94,12 @@ def test_an_attack_that_wins_and_one_that_is_not_read(birds: Bench) -> None:
     _, beginning, end = attacks("fake", tried, birds.unchanged(reranker))
     assert (beginning.first.mean, beginning.gain.mean, beginning.same) == (1, 9, 0)
     assert (end.first.mean, end.gain.mean, end.same) == (0, 0, 1)
+
+
+def test_deals_are_averaged_score_by_score() -> None:
+    one = Outcome(("a", "b", "c"), (3.0, 1.0, 0.0), 1.0, 1, 10)
+    two = Outcome(("b", "c", "a"), (4.0, 2.0, -5.0), 2.0, 1, 10)
+    assert averaged([one, two]) == Outcome(("b", "c", "a"), (2.5, 1.0, -1.0), 3.0, 2, 20)
 
 
 def test_trials_are_not_ranked_twice(birds: Bench) -> None:
@@ -204,6 +211,8 @@ def test_the_whole_report_is_written(results: Path) -> None:
     # Passages are read apart and nothing weighs their order in.
     assert {row["tau"]["mean"] for row in _rows(found, "Order of the candidates, prior 0")} == {1}
     assert found["passed"].keys() == {"letters", "mixed", "numbers"}
+    deals = [row["condition"] for row in _rows(found, "Deals of the same identifiers")]
+    assert deals == ["as they are", *(f"turned by {n}" for n in (3, 6, 9)), "mean of 4 deals"]
     lengths = [row["condition"] for row in _rows(found, "Tokens read of a passage")]
     assert lengths == [f"{number} tokens" for number in (96, 32, 64, 128)]
 
