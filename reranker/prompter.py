@@ -5,11 +5,10 @@ is cut where it is longest: no passage loses a token while another keeps more th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import lru_cache
-from hashlib import blake2b
 
 from reranker.candidates import Candidates
+from reranker.dealing import by_content, ordered
 from reranker.encoder import EncodedText, Encoder
 from reranker.errors import InputError, SettingsError, WindowTooLargeError
 from reranker.filling import filled, fixed_tokens, longest_fitting, span, tail_tokens
@@ -129,7 +128,7 @@ class Prompter:
         )
         asked = self.asked(candidates, len(window))
         if self.layout.apart and dealt is None:
-            blocks, asked = _ordered(blocks, asked)
+            blocks, asked = ordered(blocks, asked)
         return Prompt(
             prefix=filled(form.prefix, query),
             blocks=tuple(blocks),
@@ -225,7 +224,7 @@ class Prompter:
 
     def _dealt(self, passages: Sequence[EncodedText]) -> Identifiers:
         first = self.identifiers.first(len(passages))
-        return first.at(_by_content(passages)) if self.layout.apart else first
+        return first.at(by_content(passages)) if self.layout.apart else first
 
     def _too_large(self, passages: int, fixed: int) -> str:
         return (
@@ -259,26 +258,3 @@ def _tail(parts: Sequence[Part]) -> tuple[int, ...]:
 
 def _spaced(parts: Iterable[Part], kind: str) -> bool:
     return any(not isinstance(p, tuple) and p.kind == kind and p.spaced for p in parts)
-
-
-def _ordered(
-    blocks: Sequence[tuple[int, ...]], asked: Asked | None
-) -> tuple[list[tuple[int, ...]], Asked | None]:
-    """One row for every order of the candidates: their scores are the same to the last bit."""
-    order = sorted(range(len(blocks)), key=lambda place: blocks[place])
-    places = tuple(_inverse(order))
-    return [blocks[place] for place in order], asked and replace(asked, places=places)
-
-
-def _by_content(passages: Sequence[EncodedText]) -> list[int]:
-    """Each passage's place in an order of their contents that is no order of merit."""
-    digests = [blake2b(repr(passage.token_ids).encode()).digest() for passage in passages]
-    return _inverse(sorted(range(len(passages)), key=lambda place: digests[place]))
-
-
-def _inverse(order: Sequence[int]) -> list[int]:
-    """Where in an order each place is."""
-    places = [0] * len(order)
-    for number, place in enumerate(order):
-        places[place] = number
-    return places
