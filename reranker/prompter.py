@@ -152,6 +152,14 @@ class Prompter:
         # Nothing in the tail predicts its first token.
         return Asked(weight, max(start, 1), stop, tuple(range(passages + len(self._blank))))
 
+    def prior(self, candidates: Candidates) -> float:
+        """What the first stage's order weighs for this query.
+
+        A likelihood is a sum over the query's tokens, so it spreads the further the more there are.
+        """
+        asked = self.asked(candidates, 0)
+        return self._settings.prior * (1 if asked is None else asked.stop - asked.start)
+
     @property
     def query_last(self) -> bool:
         """Whether the query stands in the closing alone, so that queries may share all else."""

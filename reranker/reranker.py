@@ -271,7 +271,8 @@ class Reranker:
         """What ranks candidates in a `Lockstep` over `engine`; `Ranking.of` reads it when done."""
         prompt = partial(self._prompter.prompt, candidates)
         strategy = self._strategy(len(candidates))
-        return Job(strategy, prompt, priority=priority, prior=self._settings.prior)
+        prior = self._prompter.prior(candidates)
+        return Job(strategy, prompt, priority=priority, prior=prior)
 
     def keep(self, passages: Iterable[object]) -> int:
         """Read passages ahead of any query, so that ranking them costs the query alone.

@@ -27,7 +27,8 @@ class Settings:
     `window_tokens=None` means the model's own context length. `absolute` reads scores off against
     the null candidate, for a model trained so: a score is then the log odds of being relevant.
     `prior` is the weight of the first stage's order, learned by `python -m training.prior`: scores
-    are lowered by `prior` times the natural logarithm of a candidate's rank there. `likelihood`,
+    are lowered by `prior` times the natural logarithm of a candidate's rank there, and where the
+    likelihood is part of them by that for each of the query's tokens. `likelihood`,
     for layouts that ask every passage the query, is the weight of the query's log-likelihood after
     the passage, in nats (arXiv 2204.07496), which then joins its identifier's logit.
     `frozen_passages` is for an adapter that was trained to read the query alone, over passages

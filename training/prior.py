@@ -27,7 +27,8 @@ from training.recipe import FILE_NAME, Recipe
 if TYPE_CHECKING:
     from reranker.reranker import Reranker
 
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+# The least are for scores with a likelihood, where they count for each of the query's tokens.
+WEIGHTS = (0.0, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -35,15 +36,19 @@ console = Console()
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A dev query and the model's score of each candidate, in first-stage order."""
+    """A dev query and the model's score of each candidate, in first-stage order.
+
+    `unit` is what the first stage's order weighs for this query by a prior of 1.
+    """
 
     query: DevQuery
     scores: tuple[float, ...]
+    unit: float = 1.0
 
     def ndcg(self, weight: float) -> float:
         """nDCG@10 of the candidates, each score lowered by `weight` times its rank's logarithm."""
         candidates = range(len(self.scores))
-        order = ranked(candidates, lowered(self.scores, tuple(candidates), weight))
+        order = ranked(candidates, lowered(self.scores, tuple(candidates), weight * self.unit))
         return ndcg([self.query.grades[place] for place in order], self.query.judged)
 
 
@@ -67,10 +72,13 @@ def score(reranker: "Reranker", dev: DevSet) -> Iterator[Scored]:
     of the windows themselves is left out.
     """
     texts = [query.text for query in dev.queries]
+    weighing = reranker.with_settings(prior=1)
     rankings = reranker.rank_many(texts, [query.passages for query in dev.queries])
     for query, ranking in zip(dev.queries, rankings, strict=True):
         by_place = {passage.index: passage.score for passage in ranking}
-        yield Scored(query, tuple(by_place[place] for place in range(len(query.passages))))
+        scores = tuple(by_place[place] for place in range(len(query.passages)))
+        unit = weighing.job(weighing.encode(query.text, ())).prior
+        yield Scored(query, scores, unit)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The weight of the first stage's order: by hand, and learned into a folder's settings."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -26,6 +27,7 @@ def test_by_hand():
     assert one.ndcg(0.0) == pytest.approx(1 / log(3, 2))
     assert one.ndcg(1.4) == pytest.approx(1 / log(3, 2))  # 1.4 ln 2 is below 1
     assert one.ndcg(1.5) == 1.0
+    assert replace(one, unit=2.0).ndcg(0.75) == 1.0
 
 
 def test_the_least_of_the_best_weights_is_learned_over_all_sets():
@@ -40,17 +42,21 @@ def test_the_least_of_the_best_weights_is_learned_over_all_sets():
     assert learned(found) == 1.5
 
 
-def test_rankings_hold_the_prior():
-    settings = Settings(layout="suffix", window=6, stride=3)
+@pytest.mark.parametrize(("layout", "likelihood"), [("suffix", 0), ("cross", 0), ("cross", 0.5)])
+def test_rankings_hold_the_prior(layout, likelihood):
+    settings = Settings(layout=layout, likelihood=likelihood, window=6, stride=3)
     tokenizer = tiny_tokenizer()
     reranker = Reranker(Checkpoint("tiny", tiny_model(tokenizer), tokenizer, settings))
     texts = [f"passage number {number}" for number in "abcdef"]
-    plain = {p.index: p.score for p in reranker.rank("c?", texts)}
-    [*lowered] = reranker.with_settings(prior=0.5).rank("c?", texts)
+    plain = {p.index: p.score for p in reranker.rank("c? d?", texts)}
+    [*lowered] = reranker.with_settings(prior=0.5).rank("c? d?", texts)
+    # A likelihood is summed over the query's tokens, so the prior is too.
+    tokens = len(reranker.encode("c? d?", ()).query.token_ids)
+    weight = 0.5 * (tokens if likelihood else 1)
     for passage in lowered:
-        wanted = plain[passage.index] - 0.5 * log(passage.index + 1)
+        wanted = plain[passage.index] - weight * log(passage.index + 1)
         assert passage.score == pytest.approx(wanted, abs=1e-5)
-    strong = reranker.with_settings(prior=900.0).rank("c?", texts)
+    strong = reranker.with_settings(prior=900.0).rank("c? d?", texts)
     assert [p.index for p in strong] == list(range(6))
 
 
