@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo serve test test-all test-clients test-integrations check docs study dist sbom \
+.PHONY: demo serve test test-all test-clients test-integrations check docs study extras dist sbom \
   install clean
 
 demo: $(INSTALLED)
@@ -85,7 +85,7 @@ TOOLS := $(VENV)/tools
 EMPTY := $(VENV)/empty
 ALONE := $(EMPTY)/bin/python -m pip --disable-pip-version-check --quiet
 
-dist: $(TOOLS)/.installed
+dist: extras
 	rm -rf dist $(EMPTY)
 	$(TOOLS)/bin/python -m build
 	$(TOOLS)/bin/twine check --strict dist/*
@@ -94,6 +94,11 @@ dist: $(TOOLS)/.installed
 	$(ALONE) install dist/*.whl
 	$(EMPTY)/bin/reranker --version
 	cd dist && $(abspath $(EMPTY))/bin/reranker doctor --no-load
+
+# Whether all extras, every framework's among them, go together in their current releases.
+extras: $(TOOLS)/.installed
+	$(TOOLS)/bin/uv pip compile pyproject.toml --all-extras --quiet \
+	  --output-file $(TOOLS)/extras.txt
 
 # What an install of the wheel brings, as CycloneDX has it; by name, so that it holds no path of here.
 sbom: dist
