@@ -19,7 +19,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.ablation.report import Ablation, Values, markdown
+from benchmarks.ablation.report import FILE_NAME, Ablation, Values, markdown
 from benchmarks.command import command_line
 from benchmarks.work import digest
 from data.measures import ndcg
@@ -137,7 +137,7 @@ def conduct(
 
 def write(found: Ablation, folder: Path) -> None:
     """Write what was found as JSON and Markdown."""
-    write_atomically(folder / "ablation.json", json.dumps(asdict(found), indent=1) + "\n")
+    write_atomically(folder / FILE_NAME, json.dumps(asdict(found), indent=1) + "\n")
     write_atomically(folder / "README.md", markdown(found))
 
 

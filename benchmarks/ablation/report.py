@@ -1,5 +1,6 @@
 """What an ablation found, and what of it is more than chance, as Markdown."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ Values = dict[str, list[float]]
 """nDCG@10 of every query, by dev set."""
 
 LEVEL = 0.05
+FILE_NAME = "ablation.json"
 ALL = "all dev sets"
 PACKAGES = ("reranker", "torch", "transformers", "peft")
 METHOD = (
@@ -76,6 +78,16 @@ class Ablation:
         return [fmean(values) for values in zip(*runs, strict=True)]
 
 
+def read(folder: Path) -> Ablation:
+    """What an ablation wrote into its folder."""
+    found = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    values = {
+        entrant: {int(seed): of for seed, of in by_seed.items()}
+        for entrant, by_seed in found.pop("values").items()
+    }
+    return Ablation(values=values, **found)
+
+
 def markdown(found: Ablation) -> str:
     """The whole report."""
     packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
@@ -88,7 +100,7 @@ def markdown(found: Ablation) -> str:
         f"{len(found.values)} ways to train, seeds {', '.join(map(str, found.seeds))}, "
         f"{recipe.steps} steps of {recipe.batch} windows.",
         METHOD,
-        *(part for dev in found.dev for part in _section(found, dev)),
+        *(f"## {dev}, {queries(found, dev)} queries\n\n{section(found, dev)}" for dev in found.dev),
         f"```yaml\n{found.recipe}```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -109,18 +121,22 @@ def _of(values: Values, dev: str) -> list[float]:
     return [value for one in values.values() for value in one] if dev == ALL else values[dev]
 
 
-def _section(found: Ablation, dev: str) -> Iterator[str]:
+def queries(found: Ablation, dev: str) -> int:
+    """How many a dev set has."""
+    return len(_of(found.first_stage, dev))
+
+
+def section(found: Ablation, dev: str) -> str:
+    """The tables of a dev set."""
     first_stage = _of(found.first_stage, dev)
     comparisons = against_baseline(found, dev)
-    yield f"## {dev}, {len(first_stage)} queries"
     first, *_ = found.values
     header = ("", NDCG, *(f"seed {seed}" for seed in found.seeds), f"Δ {first}", "p", "seeds above")
     blank = [""] * (len(header) - 2)
     rows = [["first stage", interval(bootstrap(first_stage)), *blank]]
-    yield table(header, [*rows, *_lines(found, dev, comparisons)])
-    yield _verdict(first, comparisons)
     pairs = compare({name: found.over_seeds(name, dev) for name in found.values})
-    yield _pairs(pairs)
+    measured = table(header, [*rows, *_lines(found, dev, comparisons)])
+    return "\n\n".join([measured, _verdict(first, comparisons), _pairs(pairs)])
 
 
 def _lines(found: Ablation, dev: str, comparisons: Sequence[Comparison]) -> Iterator[list[str]]:

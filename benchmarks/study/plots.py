@@ -56,7 +56,7 @@ def draw(name: str) -> list[Path]:
     """The plots of a part of the study, where it has any."""
     kinds = {
         "study-strategies": [pareto],
-        "study-first-stages": [gain],
+        **{f"study-first-stages-{depth}": [gain] for depth in (20, 50, 100)},
         "study-domains": [gain],
     }
     return [kind(name) for kind in kinds.get(name, ())]

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from benchmarks.ablation import report
+from benchmarks.feedback.report import Change, measured
 from benchmarks.metrics import NDCG
 from benchmarks.quality import RESULTS
-from benchmarks.statistics import bootstrap, holm, randomisation_test
+from benchmarks.statistics import Interval, bootstrap, holm, randomisation_test
 from benchmarks.tables import number, p_value, table
 from reranker.errors import DataError
 
@@ -75,6 +78,44 @@ def gains(name: str) -> str:
     rows.append(["all queries", "", "", "", *_gained(every, _tested(every))])
     head = ["collection", "first stage", "alone", "reranked", "queries", "Δ", "p"]
     return table([*head, "better / worse"], rows)
+
+
+def depths(names: Mapping[int, str]) -> str:
+    """Each first stage alone, and reranked to every depth: `names` are the results by depth.
+
+    p-values are corrected over the whole table.
+    """
+    results = {depth: list(read(name)["experiments"]) for depth, name in names.items()}
+    found = {depth: list(map(_differences, each)) for depth, each in results.items()}
+    tested = [_tested(each) for differences in found.values() for each in differences]
+    corrected = iter(holm(tested))
+    cells: dict[str, list[str]] = {}
+    for depth, experiments in results.items():
+        for experiment, differences in zip(experiments, found[depth], strict=True):
+            before, after = experiment["rows"][:2]
+            alone = _interval(before["measures"][NDCG])
+            line = cells.setdefault(experiment["first_stage"], [alone])
+            told = f"{mean(after):.3f} ({fmean(differences):+.3f}, p {p_value(next(corrected))})"
+            line.append(told)
+    head = ["first stage", "alone", *(f"top {depth} reranked" for depth in names)]
+    return table(head, ([stage, *line] for stage, line in cells.items()))
+
+
+def recall(name: str, measure: str) -> str:
+    """What relevance feedback changed in a measure, by collection."""
+    changes = [
+        Change(**{**change, "difference": Interval(**change["difference"])})
+        for change in read(name)["changes"]
+    ]
+    return measured(changes, measure)
+
+
+def ablation(name: str, dev: str) -> str:
+    """Ways to train side by side on a dev set, or on `all dev sets`."""
+    found = report.read(RESULTS / name)
+    seeds = ", ".join(map(str, found.seeds))
+    told = f"{report.queries(found, dev)} queries, seeds {seeds}."
+    return f"{told}\n\n{report.section(found, dev)}"
 
 
 def _gained(differences: Sequence[float], p: float) -> list[str]:

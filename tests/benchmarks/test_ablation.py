@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.ablation.__main__ import app, by_objective
-from benchmarks.ablation.report import ALL, Ablation, against_baseline, markdown
+from benchmarks.ablation.report import ALL, Ablation, against_baseline, markdown, read
 from reranker.errors import SettingsError
 from tests.training.toy import toy_folder, toy_recipe, toy_text
 from training.recipe import Recipe
@@ -54,6 +54,7 @@ def test_every_objective_is_trained_with_every_seed_and_measured_query_by_query(
     assert len(values) == len(found["first_stage"]["toy"]) == 8
     assert all(0 < value <= 1 for value in values)
     text = (done / "README.md").read_text()
+    assert markdown(read(done)) == text
     assert "## toy, 8 queries" in text
     assert "| joint |" in text
     assert "| lambdarank k=2 |" in text

@@ -1,10 +1,13 @@
 import json
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from benchmarks.ablation.__main__ import write as write_ablation
+from benchmarks.ablation.report import Ablation
 from benchmarks.experiment import Plan, conduct
 from benchmarks.quality import write
 from benchmarks.report import Report
@@ -15,9 +18,28 @@ from reranker.collection import Collection
 from reranker.errors import DataError, InputError
 from reranker.run import Run, write_trec
 from tests.benchmarks.conftest import FakeRanker, PlaceRanker
+from training.recipe import Recipe
 
 pytest.importorskip("ranx")
 RANKING = [("1", 4.0), ("2", 3.0), ("3", 2.0), ("4", 1.0)]
+
+
+def test_other_results_are_drawn_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    ways = Ablation("a", "", {"x": {0: {"d": [0.5]}}, "y": {0: {"d": [0.7]}}}, {"d": [0.1]})
+    write_ablation(replace(ways, recipe=Recipe.parse("data: [{path: r}]").text()), tmp_path / "abl")
+    assert "1 queries, seeds 0." in tables.ablation("abl", "d")
+    assert "| +0.2000 |" in tables.ablation("abl", "d")
+    gap = {"mean": 0.25, "low": 0.1, "high": 0.4}
+    change = {
+        "collection": "c", "passages": 9, "queries": 2, "measure": "Recall@100", "run": "feedback",
+        "before": 0.5, "after": 0.75, "difference": gap, "better": 1, "worse": 0,
+        "p_value": 0.5, "adjusted": 0.5,
+    }  # fmt: skip
+    (tmp_path / "fed").mkdir()
+    (tmp_path / "fed" / "results.json").write_text(json.dumps({"changes": [change]}))
+    row = tables.recall("fed", "Recall@100").splitlines()[2]
+    assert row.startswith("| c | 9 | 2 | 0.500 | 0.750 | +0.250 [+0.100, +0.400] | 1 / 0 |")
 
 
 @pytest.fixture
@@ -108,6 +130,10 @@ def test_tables_hold_the_figures_of_the_run(results: Path) -> None:
     assert f"| {first:.3f} | {by_number:.3f} | 3 | {by_number - first:+.3f} [" in gains[2]
     assert gains[3].startswith(f"| all queries |  |  |  | 3 | {by_number - first:+.3f} [")
     assert by_place == first
+    head, _, row = tables.depths({3: "demo", 9: "demo"}).splitlines()
+    assert head == "| first stage | alone | top 3 reranked | top 9 reranked |"
+    assert row.count(f"{by_number:.3f} ({by_number - first:+.3f}, p ") == 2
+    assert f"| {first:.3f} [" in row
     orders = tables.orders("demo").splitlines()
     assert orders[2].endswith("| 0.0000 | 0.0000 | 0.0000 | 1.0000 |")
     assert not orders[3].endswith("| 1.0000 |")
