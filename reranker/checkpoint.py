@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from reranker.settings import Settings
 
 
+UNLIMITED = 1 << 20
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A model ready for forward passes: in eval mode, on its device, without gradients or cache.
@@ -32,6 +35,12 @@ class Checkpoint:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     settings: Settings | None
+
+
+def context_tokens(model: PreTrainedModel) -> int:
+    """How many tokens a model reads."""
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", None) or UNLIMITED)
 
 
 def load(

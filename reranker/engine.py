@@ -22,7 +22,7 @@ from reranker.packing import pack, packed_logits, row_logits
 from reranker.parts import within
 from reranker.passage_cache import PassageCache
 from reranker.prompt import Prompt
-from reranker.reading import answer, read
+from reranker.reading import answer, check_keeps, in_memory, read
 from reranker.slots import Slots
 from reranker.weights_print import weights_print
 
@@ -80,9 +80,11 @@ class Engine:
         # Where in the logits each identifier's is: a whole head has a row for every token.
         self._columns = {token: token for token in identifier_ids}
         self.packs = pack(model)
+        if cache is not None:
+            check_keeps(model, self.packs)
         self.cache = cache
         # Before the head is narrowed: the same model has the same print for all identifiers.
-        self._print = b"" if cache is None else self.model_print
+        self._print = b"" if cache is None else weights_print(model, of_passages=True)
         if not self.packs:
             logger.warning(
                 "%s cannot be packed exactly; its windows pass one at a time",
@@ -120,7 +122,8 @@ class Engine:
         if not self.whole_head and any(prompt.asked for prompt in prompts):
             raise EngineError("the query's likelihood needs an engine made with whole_head")
         if self.cache is not None and all(p.tail is not None for p in prompts):
-            scores = [self._score_kept(prompt, self.cache) for prompt in prompts]
+            with in_memory(self.device):
+                scores = [self._score_kept(prompt, self.cache) for prompt in prompts]
         else:
             scores = [row for part in self._passes(prompts) for row in self._score_pass(part)]
         finite = torch.tensor([all(map(_is_finite, row)) for row in scores])
@@ -189,7 +192,8 @@ class Engine:
             return 0
         # The null candidate's is empty.
         passages = [p for prompt in prompts for p in prompt.passages if p or not prompt.asked]
-        return self.cache.add(self._print, prompts[0].prefix, passages, self._read)
+        with in_memory(self.device):
+            return self.cache.add(self._print, prompts[0].prefix, passages, self._read)
 
     def _read(
         self, prefix: tuple[int, ...], passages: Sequence[tuple[int, ...]]

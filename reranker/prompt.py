@@ -1,5 +1,6 @@
 """The prompt of one window, as token ids in segments."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 
@@ -105,11 +106,17 @@ class Prompt:
     @property
     def adapted(self) -> list[bool]:
         """Which tokens of the row are not the prefix's or a passage's, where there is a tail."""
-        tail = self.tail or 0
-        flags = [False] * len(self.prefix)
-        for block in self.blocks:
-            flags += [place >= len(block) - tail for place in range(len(block))]
-        return flags + [True] * len(self.closing)
+        return own_tokens(self.prefix, self.blocks, self.tail or 0, len(self.closing))
 
     def __len__(self) -> int:
         return len(self.prefix) + sum(map(len, self.blocks)) + len(self.closing)
+
+
+def own_tokens(
+    prefix: Sequence[int], blocks: Iterable[Sequence[int]], tail: int, after: int
+) -> list[bool]:
+    """Which tokens of a row are a query's own: each block's last `tail`, and `after` at the end."""
+    flags = [False] * len(prefix)
+    for block in blocks:
+        flags += [False] * (len(block) - tail) + [True] * tail
+    return flags + [True] * after

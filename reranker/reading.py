@@ -1,12 +1,14 @@
 """Passages read by a model ahead of any query, and queries answered over what was kept of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from reranker.adapted_tokens import adapted
+from reranker.errors import EngineError, ModelError
 from reranker.levels import Levels, positions
 from reranker.packed_rows import Attend, PackedRows, Rows
 from reranker.slots import Slots
@@ -70,6 +72,31 @@ def answer(
         also: places among the tokens.
     """
     return _forward(model, tokens, slots.positions, slots, [len(tokens) - 1, *also])
+
+
+@contextmanager
+def in_memory(device: torch.device) -> Iterator[None]:
+    """Turn a device out of memory into an error that says what to do."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise EngineError(
+            f"a window over kept passages does not fit into the memory of {device}; use a smaller "
+            "window, fewer passage_tokens, or less memory for the passage cache"
+        ) from error
+
+
+def check_keeps(model: "PreTrainedModel", packs: bool) -> None:
+    """Refuse a cache for a model over whose passages nothing can be kept."""
+    config = model.config.get_text_config()
+    types = getattr(config, "layer_types", None)
+    banded = "sliding_attention" in types if types else getattr(config, "sliding_window", None)
+    if banded or not packs:
+        why = "has layers that see a bounded stretch of tokens" if banded else "cannot be packed"
+        raise ModelError(
+            f"{type(model).__name__} {why}, so nothing can be kept of its passages; leave the "
+            "passage cache out for this model"
+        )
 
 
 def _forward(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reranker.candidates import Candidates
-from reranker.checkpoint import Checkpoint, load
+from reranker.checkpoint import Checkpoint, context_tokens, load
 from reranker.encoder import Encoder
 from reranker.engine import Engine
 from reranker.errors import InputError, SettingsError
@@ -23,8 +23,6 @@ from reranker.strategies import foreseen, strategy_of
 
 if TYPE_CHECKING:
     import torch
-
-_UNLIMITED = 1 << 20
 
 
 class Reranker:
@@ -100,7 +98,7 @@ class Reranker:
         )
         self.name = checkpoint.name
         self._encoder = Encoder(checkpoint.tokenizer)
-        self._context = _context_tokens(checkpoint)
+        self._context = context_tokens(checkpoint.model)
         self._set(settings)
         if cache is not None and not self._prompter.keeps:
             raise SettingsError(
@@ -309,11 +307,6 @@ class Reranker:
 def _read_ids(identifiers: Sequence[int], encoder: Encoder) -> list[int]:
     """Every token whose logit settings may ask for: the identifiers' and the null candidate's."""
     return [*identifiers, *([] if encoder.end_id is None else [encoder.end_id])]
-
-
-def _context_tokens(checkpoint: Checkpoint) -> int:
-    config = checkpoint.model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or _UNLIMITED)
 
 
 def _with_progress(

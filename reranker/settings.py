@@ -78,11 +78,11 @@ class Settings:
             )
 
     def _check_frozen(self) -> None:
-        keeps = self.template is None and LAYOUTS[self.layout].keeps
-        if self.frozen_passages and not keeps:
+        found = "a template" if self.template else repr(self.layout)
+        if self.frozen_passages and (self.template or not LAYOUTS[self.layout].keeps):
             raise SettingsError(
-                "frozen_passages needs a layout whose passages do not depend on the query, "
-                f"'blocks' or 'cross'; found {'a template' if self.template else self.layout!r}"
+                "frozen_passages, which an adapter was trained with, needs a layout whose passages "
+                f"do not depend on the query, 'blocks' or 'cross'; found {found}"
             )
 
     def override(self, **values: object) -> "Settings":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from reranker.adapted_tokens import linear_layers
 from reranker.adapter import WEIGHTS, apply_adapter, attach_adapter
 from reranker.checkpoint import Checkpoint, load
 from reranker.errors import ModelError
@@ -100,23 +101,13 @@ class SharedBase:
 
 def _layers(model: "PreTrainedModel", adapter: Path) -> _Layers:
     """The layers that an adapter changes, by name."""
-    from peft.tuners.lora import Linear
-    from peft.tuners.tuners_utils import BaseTunerLayer
     from safetensors import safe_open
 
-    found = {n: each for n, each in model.named_modules() if isinstance(each, BaseTunerLayer)}
-    embedding = model.get_input_embeddings().weight
-    plain = all(
-        type(each) is Linear
-        and not each.lora_variant
-        and type(each.get_base_layer()) is nn.Linear
-        and each.get_base_layer().weight is not embedding
-        for each in found.values()
-    )
+    found = linear_layers(model)
     with safe_open(adapter / WEIGHTS, "pt") as file:
         tensors = len(list(file.keys()))
     # Two a layer: any more would be of something else, such as a bias.
-    if not plain or tensors != 2 * len(found):
+    if found is None or tensors != 2 * len(found):
         raise ModelError(
             f"the adapter {adapter} changes more than the weights of linear layers, so it cannot "
             "take turns with others in shared weights; give it weights of its own"

@@ -83,7 +83,8 @@ def _with_its_base(name: str, adapter: Path) -> Source:
     weights = beside if beside.is_dir() and not Path(base).exists() else locate(base)
     if is_adapter(weights):
         raise ModelError(f"{adapter}: its base {weights} is an adapter too; merge that one first")
-    return Source(name, _remembered(base, weights), weights, adapter)
+    remembered = str(weights.resolve()) if weights == beside else _remembered(base, weights)
+    return Source(name, remembered, weights, adapter)
 
 
 def _named(name: str | Path, adapter: str | Path | None) -> str:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 _SAMPLE = 1024
 
 
-def weights_print(model: "PreTrainedModel") -> bytes:
-    """32 bytes of a model's architecture and weights, with an adapter that passages are read by.
+def weights_print(model: "PreTrainedModel", *, of_passages: bool = False) -> bytes:
+    """32 bytes of a model's architecture and weights; or of those alone that read passages.
 
     Of each weight a thousand values, evenly from all over it: training changes nearly all.
     """
     digest = blake2b(repr(_facts(model)).encode(), digest_size=32)
-    for name, weight in sorted(_weights(model)):
+    for name, weight in sorted(_weights(model, of_passages)):
         digest.update(repr((name, weight.dtype, tuple(weight.shape))).encode())
         flat = weight.detach().flatten()
         drawn = flat[:: max(1, flat.numel() // _SAMPLE)].float().cpu()
@@ -29,9 +29,8 @@ def weights_print(model: "PreTrainedModel") -> bytes:
     return digest.digest()
 
 
-def _weights(model: "PreTrainedModel") -> Iterator[tuple[str, nn.Parameter]]:
-    """All weights that passages are read with, by name."""
-    partly = is_adapted_partly(model)
+def _weights(model: "PreTrainedModel", of_passages: bool) -> Iterator[tuple[str, nn.Parameter]]:
+    partly = of_passages and is_adapted_partly(model)
     for name, weight in model.named_parameters():
         if not partly:
             yield name, weight

@@ -59,7 +59,8 @@ class Evaluation:
     def _job(self, query: DevQuery) -> Job:
         candidates = self._prompter.encode(query.text, query.passages)
         prompt = partial(self._prompter.prompt, candidates)
-        return Job(self._strategy(len(query.passages)), prompt)
+        prior = self._prompter.prior(candidates)
+        return Job(self._strategy(len(query.passages)), prompt, prior=prior)
 
 
 def _score(

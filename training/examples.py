@@ -7,7 +7,7 @@ import numpy as np
 
 from reranker.candidates import Candidates
 from reranker.errors import InputError
-from reranker.prompt import Asked, Prompt, Segments
+from reranker.prompt import Asked, Prompt, Segments, own_tokens
 from reranker.prompter import Prompter
 from training.decoys import with_decoy
 from training.errors import TrainingError
@@ -71,10 +71,7 @@ class Example:
     def adapted(self) -> list[bool]:
         """Which tokens an adapter acts on that does not read passages."""
         [prefix], blocks = self.shared
-        flags = [False] * len(prefix)
-        for block in blocks:
-            flags += [place >= len(block) - (self.own or 0) for place in range(len(block))]
-        return flags + [True] * sum(map(len, self.branches))
+        return own_tokens(prefix, blocks, self.own or 0, sum(map(len, self.branches)))
 
     def __len__(self) -> int:
         shared = sum(len(segment) for level in self.shared for segment in level)
@@ -152,7 +149,7 @@ class Examples:
         row = window.row
         candidates = self.prompter.encode(row.query, row.passages).shortened(limit)
         places = range(len(row.passages))
-        prompt = self.prompter.prompt(candidates, places, window.identifiers)
+        prompt = self.prompter.prompt(candidates, places, window.identifiers or tuple(places))
         identifiers = prompt.identifier_ids
         branches = [self._branch(candidates, row.labels(), identifiers)]
         for other in row.others:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from reranker.checkpoint import UNLIMITED, context_tokens
 from reranker.encoder import Encoder
 from reranker.errors import SettingsError
 from reranker.prompter import Prompter
@@ -23,7 +24,6 @@ from training.trainer import ListwiseTrainer
 
 CHECKPOINTS = "checkpoints"
 EVENTS = "tensorboard"
-_UNLIMITED = 1 << 20
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def train(recipe: Recipe, output: str | Path) -> Path:
     sources = [open_source(item, recipe) for item in recipe.data]
     dev = dev_sets(recipe)
     model, tokenizer = build(recipe)
-    encoder, context = Encoder(tokenizer), context_tokens(model)
+    encoder, context = Encoder(tokenizer), context_tokens(model.base)
     examples = examples_of(recipe, sources, encoder, context)
     evaluation = Evaluation(
         dev,
@@ -98,7 +98,7 @@ def examples_of(
     if recipe.queries > 1:
         # The room is reckoned with the first query; another may be as long as any.
         context -= settings.query_tokens
-    prompter = Prompter(encoder, settings, context, guarded=recipe.identifiers or _UNLIMITED)
+    prompter = Prompter(encoder, settings, context, guarded=recipe.identifiers or UNLIMITED)
     mixture = Mixture(
         sources,
         seed=recipe.seed,
@@ -149,9 +149,3 @@ def _checkpoint(output: Path, record: Record) -> Path | None:
         record.check_same(checkpoint)
         log.info("going on from %s", checkpoint)
     return checkpoint
-
-
-def context_tokens(model: ListwiseModel) -> int:
-    """How many tokens a model reads."""
-    config = model.base.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or _UNLIMITED)

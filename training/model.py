@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from reranker.adapted_tokens import adapt_partly
-from reranker.adapter import WEIGHTS, is_adapter
+from reranker.adapter import CONFIG, WEIGHTS, is_adapter
 from reranker.checkpoint import load
 from reranker.device import choose_device, choose_dtype
 from reranker.errors import SettingsError
 from reranker.loading import loading
+from reranker.pretrained import read_json
 from training.errors import TrainingError
 from training.forward import all_logits, identifier_logits, pack_attention
 from training.ingredients import Lora
@@ -138,8 +139,21 @@ def _adapted(base: "PreTrainedModel", lora: Lora, seed: int) -> "PeftModel":
     with loading("LoRA's layers"):
         adapted = get_peft_model(base, config)
     if lora.start is not None:
-        _restore_adapter(adapted, Path(lora.start).expanduser())
+        start = Path(lora.start).expanduser()
+        _check_scaling(start, lora)
+        _restore_adapter(adapted, start)
     return adapted
+
+
+def _check_scaling(start: Path, lora: Lora) -> None:
+    """Refuse to go on from an adapter whose weights count for more or less than the recipe's."""
+    config = read_json(start / CONFIG)
+    found = config.get("lora_alpha"), bool(config.get("use_rslora"))
+    if found != (lora.alpha, False):
+        raise TrainingError(
+            f"{start} has lora_alpha {found[0]}{' with rsLoRA' if found[1] else ''}, the recipe "
+            f"{lora.alpha:g} without; give lora.alpha as it has, or another start"
+        )
 
 
 def _restore_adapter(adapted: "PeftModel", folder: Path) -> None:

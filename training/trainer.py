@@ -21,6 +21,8 @@ from training.examples import Example, Examples
 from training.model import ListwiseModel
 from training.objectives import Objective, PassageScores, TokenLogits
 from training.pack import Pack, packed
+from training.recipe import FILE_NAME as RECIPE
+from training.recipe import Recipe
 from training.result import Result
 
 METRIC = "eval_ndcg@10"
@@ -43,9 +45,9 @@ class Collator:
 class ListwiseTrainer(Trainer):  # type: ignore[misc]
     """Trains a `ListwiseModel` on examples, in their order.
 
-    Every query of a step weighs the same, however the step is split into passes, and the devices
-    share its windows. The best weights by the mean nDCG@10 of the dev sets go to `result`, or the
-    latest where there are none.
+    A step's passes weigh by their queries, so that every query weighs the same however the step is
+    split, but for those that a loss learns nothing from. The devices share its windows. The best
+    weights by the mean nDCG@10 of the dev sets go to `result`, or the latest where there are none.
 
     Args:
         model: what is trained.
@@ -175,7 +177,18 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
             self._keep()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self.model.restore(Path(resume_from_checkpoint))
+        folder = Path(resume_from_checkpoint)
+        self.model.restore(folder)
+        if Recipe.read(folder / RECIPE).dev != self.result.record.recipe.dev:
+            self.add_callback(Forgets())
+
+
+class Forgets(TrainerCallback):  # type: ignore[misc]
+    """Other dev sets than before: no mean of theirs is the best so far."""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Forget what the checkpoint held as the best."""
+        state.best_metric = None
 
 
 class Reports(TrainerCallback):  # type: ignore[misc]

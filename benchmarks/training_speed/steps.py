@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reranker.checkpoint import context_tokens
 from reranker.device import choose_device
 from reranker.encoder import Encoder
 from training.examples import Example
-from training.job import context_tokens, examples_of
+from training.job import examples_of
 from training.model import ListwiseModel, build, precision
 from training.objectives import PassageScores
 from training.pack import Pack, packed
@@ -140,7 +141,7 @@ def steppers(recipe: Recipe) -> Steppers:
 
 def _batches(recipe: Recipe, model: ListwiseModel, tokenizer: Any, device: Any) -> list[Batch]:
     sources = [open_source(item, recipe) for item in recipe.data]
-    examples = examples_of(recipe, sources, Encoder(tokenizer), context_tokens(model))
+    examples = examples_of(recipe, sources, Encoder(tokenizer), context_tokens(model.base))
     filler = tokenizer.pad_token_id or 0
     return [
         Batch.of([examples[start + row] for row in range(recipe.batch)], filler, device)

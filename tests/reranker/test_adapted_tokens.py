@@ -1,10 +1,14 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from reranker import Reranker
-from reranker.errors import SettingsError
+from reranker.checkpoint import load
+from reranker.errors import ModelError, SettingsError
 from reranker.passage_cache import PassageCache
 from reranker.settings import Settings
 from reranker.shared_base import SharedBase
+from reranker.weights_print import weights_print
 from tests.reranker.test_shared_base import save_adapter
 from tests.tiny import save_tiny
 
@@ -67,6 +71,42 @@ def test_such_an_adapter_shares_its_base_as_others_do(tmp_path, base, dtype):
     rerankers = {each: Reranker(shared.checkpoint(each)) for each in (one, two)}
     for each in (one, two, one):
         assert scores(rerankers[each]) == pytest.approx(alone[each], abs=1e-6)
+
+
+def test_the_print_of_the_weights_tells_adapters_apart_and_that_of_passages_does_not(
+    tmp_path, base
+):
+    one = load(adapter(tmp_path / "one", base, LAYOUTS[1])).model
+    two = load(adapter(tmp_path / "two", base, LAYOUTS[1], targets=["v_proj"])).model
+    plain = load(base).model
+    assert len({weights_print(model) for model in (one, two, plain)}) == 3
+    assert len({weights_print(model, of_passages=True) for model in (one, two, plain)}) == 1
+
+
+def test_threads_take_turns(tmp_path, base):
+    """Each of them ranks other numbers of tokens, over passages that are read or that are kept."""
+    reranker = Reranker(adapter(tmp_path / "one", base, LAYOUTS[2]))
+    queries = [f"which {'long ' * (place % 5)}number {place}?" for place in range(24)]
+    expected = [scores(reranker, query) for query in queries]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda query: scores(reranker, query), queries))
+    assert found == [pytest.approx(each, abs=1e-6) for each in expected]
+
+
+def test_what_acts_on_all_tokens_leaves_no_passage_alone(tmp_path, base):
+    saved = save_adapter(tmp_path / "one", base, ["q_proj"], r=4, use_dora=True)
+    Settings(layout="cross", frozen_passages=True).write(saved)
+    with pytest.raises(ModelError, match="must be plain LoRA"):
+        load(saved)
+
+
+def test_it_is_trained_and_not_asked_for(tmp_path, base):
+    reranker = Reranker(base, layout="cross")
+    with pytest.raises(SettingsError, match="cannot be overridden"):
+        reranker.with_settings(frozen_passages=True)
+    frozen = adapter(tmp_path / "one", base, LAYOUTS[1])
+    with pytest.raises(SettingsError, match="was trained with"):
+        Reranker(frozen, layout="suffix")
 
 
 @pytest.mark.parametrize("found", ["listwise", "suffix", "set"])

@@ -15,6 +15,7 @@ from reranker.encoder import Encoder
 from reranker.engine import Engine
 from reranker.errors import EngineError, SettingsError
 from reranker.likelihood import log_likelihoods
+from reranker.overrides import overridden
 from reranker.passage import Passage
 from reranker.passage_cache import PassageCache
 from reranker.prompt import Prompt
@@ -201,6 +202,17 @@ def test_settings_of_a_reranker_without_the_whole_head_are_refused() -> None:
 def test_layouts_that_ask_no_passage_are_refused(layout: str) -> None:
     with pytest.raises(SettingsError, match="layout='cross'"):
         reranker(layout=layout, likelihood=0.5)
+
+
+def test_a_prior_is_left_behind_with_the_scores_it_was_for() -> None:
+    carried = Settings(layout="cross", likelihood=0.5, prior=0.05)
+    assert overridden(carried, likelihood=1).prior == 0.05
+    assert overridden(carried, likelihood=0).prior == 0
+    assert overridden(carried, likelihood=0, prior=0.7).prior == 0.7
+    assert overridden(carried, layout="blocks").prior == 0
+    plain = Settings(layout="cross", prior=0.7)
+    assert overridden(plain, likelihood=0.5).prior == 0
+    assert overridden(plain, window=5, stride=2).prior == 0.7
 
 
 def test_another_layout_leaves_the_checkpoints_weight_behind() -> None:

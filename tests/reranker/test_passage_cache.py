@@ -11,7 +11,7 @@ from reranker import Reranker
 from reranker.checkpoint import Checkpoint
 from reranker.encoder import Encoder
 from reranker.engine import Engine
-from reranker.errors import DataError, EngineError, SettingsError
+from reranker.errors import DataError, EngineError, ModelError, SettingsError
 from reranker.kept import Kept
 from reranker.passage import Passage
 from reranker.passage_cache import OBJECTS, PassageCache
@@ -274,6 +274,21 @@ def test_a_banded_model_cannot_keep_passages() -> None:
     slots = Slots(kept, [kept], tail=1, closing=1, device=torch.device("cpu"), dtype=torch.float32)
     with pytest.raises(EngineError, match="cannot be kept"):
         slots.attend(0, *[torch.zeros(1, 1, 2, 4)] * 3, 5, torch.nn.functional.relu)
+
+
+@pytest.mark.parametrize("banded", [True, False])
+def test_a_model_that_nothing_can_be_kept_of_refuses_a_cache(
+    banded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a whole collection has been read into it."""
+    model = tiny_model(TOKENIZER)
+    if banded:
+        model.config.layer_types = ["full_attention", "sliding_attention"]
+    else:
+        monkeypatch.setattr("reranker.engine.pack", lambda _: False)
+    told = "bounded stretch" if banded else "cannot be packed"
+    with pytest.raises(ModelError, match=told):
+        Engine(model, PROMPTER.identifiers.token_ids, cache=PassageCache())
 
 
 def test_passages_are_kept_ahead_of_any_query() -> None:

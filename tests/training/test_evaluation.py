@@ -28,8 +28,10 @@ def beir(folder):
     return folder
 
 
-def test_a_model_in_training_ranks_as_the_reranker_that_it_becomes(toy, tmp_path):
-    recipe = toy_recipe(toy, "dev=[{name: toy, rows: rows.jsonl, queries: 9}]", "steps=2")
+@pytest.mark.parametrize("prior", [0.0, 0.3])
+def test_a_model_in_training_ranks_as_the_reranker_that_it_becomes(toy, tmp_path, prior):
+    dev = "dev=[{name: toy, rows: rows.jsonl, queries: 9}]"
+    recipe = toy_recipe(toy, dev, "steps=2", f"reranker.prior={prior}")
     [dev] = dev_sets(recipe)
     assert len(dev.queries) == 9
     model, tokenizer = build(recipe)
@@ -38,7 +40,9 @@ def test_a_model_in_training_ranks_as_the_reranker_that_it_becomes(toy, tmp_path
     model.train()
     measured = evaluation.measure(model, torch.device("cpu"))
     assert model.training
-    reranker = Reranker(toy / "base", device="cpu", layout="suffix", window=4, stride=2)
+    reranker = Reranker(
+        toy / "base", device="cpu", layout="suffix", window=4, stride=2, prior=prior
+    )
     values = []
     for query in dev.queries:
         ranking = reranker.rank(query.text, query.passages)

@@ -46,6 +46,23 @@ def test_identifiers_and_lengths_are_drawn_and_stand_in_the_prompt():
         assert max(branch.labels) > min(branch.labels)
 
 
+@pytest.mark.parametrize("layout", ["suffix", "blocks", "cross"])
+def test_where_none_are_drawn_the_first_identifiers_stand_in_order(layout):
+    """Passages, their identifiers and their labels stay together."""
+    prompter = Prompter(Encoder(tiny_tokenizer()), Settings(layout=layout), 2048)
+    texts = ("cats", "dogs", "an owl", "bees")
+    whole = Row("a", tuple(map(Passage, texts)), (0.0, 2.0, 0.0, 1.0))
+    mixture = Mixture([Source([whole])], sizes=Sizes(4, 4))
+    example = Examples(mixture, prompter, lengths=Sizes(16, 16), count=1)[0]
+    row = mixture.window(0).row
+    assert example.identifier_ids == prompter.identifiers.token_ids[:4]
+    assert example.branches[0].labels == row.labels()
+    if layout != "suffix":
+        read = [prompter.encode("a", [passage]).passages[0].token_ids for passage in row.passages]
+        blocks = example.shared[1]
+        assert [block[: len(ids)] for block, ids in zip(blocks, read, strict=True)] == read
+
+
 def test_passages_are_cut_where_the_recipe_says():
     short, long = (examples([row("a")], lengths=Sizes(n, n), count=9) for n in (4, 16))
     for index in range(9):

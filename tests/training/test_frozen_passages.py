@@ -5,13 +5,14 @@ import torch
 
 from data.measures import ndcg
 from reranker import Reranker
+from reranker.checkpoint import context_tokens
 from reranker.encoder import Encoder
 from reranker.errors import SettingsError
 from reranker.passage_cache import PassageCache
 from tests.training.toy import toy_folder, toy_recipe
 from training.dev import dev_sets
 from training.evaluation import Evaluation
-from training.job import context_tokens, examples_of, train
+from training.job import examples_of, train
 from training.model import build
 from training.pack import packed
 from training.sources import open_source
@@ -55,7 +56,7 @@ def test_no_token_of_a_passage_is_adapted(tmp_path, layout, queries):
     recipe = recipe_of(toy_folder(tmp_path), layout, f"queries={queries}")
     model, tokenizer = build(recipe)
     sources = [open_source(item, recipe) for item in recipe.data]
-    examples = examples_of(recipe, sources, Encoder(tokenizer), context_tokens(model))
+    examples = examples_of(recipe, sources, Encoder(tokenizer), context_tokens(model.base))
     pack = packed([examples[0], examples[1]])
     assert pack.adapted is not None
     assert len(pack.adapted) == len(pack.tokens)

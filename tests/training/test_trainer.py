@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from data.measures import ndcg
 from reranker import Reranker
 from reranker.errors import DataError, SettingsError
 from tests.training.toy import toy_recipe, toy_rows, toy_text
+from training.checkpoints import MANIFEST, seal
 from training.errors import TrainingError
 from training.job import train
 
@@ -70,6 +72,29 @@ def test_the_loss_falls_and_the_result_ranks_as_the_trained_model(toy, tmp_path)
         values.append(ndcg([row.relevance[item.index] for item in ranking], row.relevance))
     assert sum(values) / len(values) == pytest.approx(measured["ndcg@10"]["toy"], abs=1e-9)
     assert state["best_metric"] == pytest.approx(measured["ndcg@10"]["toy"])
+
+
+def test_other_dev_sets_have_a_best_of_their_own(toy, tmp_path):
+    """What stood out on an easy set does not keep all later weights away on a hard one."""
+    easy = "dev=[{name: easy, rows: rows.jsonl, depth: 2, queries: 3}]"
+    hard = "dev=[{name: hard, rows: rows.jsonl, depth: 4}]"
+    shape = ("steps=8", "evaluate_every=4")
+    train(toy_recipe(toy, easy, *shape), tmp_path)
+    checkpoints = tmp_path / "checkpoints"
+    shutil.rmtree(checkpoints / "checkpoint-8")
+    state = checkpoints / "checkpoint-4" / "trainer_state.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "best_metric": 2.0}))
+    (checkpoints / "checkpoint-4" / MANIFEST).unlink()
+    seal(checkpoints / "checkpoint-4")
+    train(toy_recipe(toy, hard, *shape), tmp_path)
+    told = json.loads((tmp_path / "training.json").read_text())
+    assert (told["step"], list(told["ndcg@10"])) == (8, ["hard"])
+
+
+def test_an_adapter_that_counts_for_another_weight_is_no_start(unbroken, toy, tmp_path):
+    recipe = toy_recipe(toy, f"lora.start={unbroken}", "lora.alpha=64")
+    with pytest.raises(TrainingError, match=r"lora_alpha 32.*the recipe 64"):
+        train(recipe, tmp_path)
 
 
 def test_a_checkpoint_holds_what_it_was_made_of(unbroken, toy):
