@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
-from data.beir import write_beir
 from data.collections import EMBEDDED, folders, load
 from data.dense import DEFAULT_MODEL
+from data.export_command import export
 from data.feedback_command import feedback
 from data.first_stage import EXPECTED, retrieve
 from data.mining import Mining
@@ -90,16 +90,7 @@ def search(
         console.print(f"{escape(repr(run))} written to {escape(str(output))}")
 
 
-@app.command()
-def export(
-    name: Name,
-    folder: Annotated[Path, typer.Argument(help="Folder to write, in BEIR layout.")],
-    split: Split = None,
-) -> None:
-    """Write a collection as a folder, such as the service's page can search."""
-    collection = load(name, split)
-    write_beir(collection, folder, split=split or "test")
-    console.print(f"{escape(repr(collection))} written to {escape(str(folder))}")
+app.command()(export)
 
 
 @app.command()
@@ -147,7 +138,13 @@ def _teacher(name: str, dense_model: str) -> Teacher:
 
 def _some(collection: Collection, limit: int | None, seed: int) -> dict[str, str]:
     """At most `limit` of the queries that have a relevant passage, drawn."""
-    judged = [q for q in collection.queries if any(g > 0 for g in collection.qrels[q].values())]
+    qrels = collection.qrels
+    judged = [q for q in collection.queries if any(g > 0 for g in qrels.get(q, {}).values())]
+    if not judged:
+        raise DataError(
+            f"{collection.name} has no judged query with a relevant passage; give another --split, "
+            "or have queries written for its passages by: python -m data synthesize"
+        )
     drawn = np.random.default_rng(seed).permutation(len(judged))[:limit]
     return {judged[place]: collection.queries[judged[place]] for place in drawn}
 

@@ -59,6 +59,19 @@ def splits(folder: str | Path) -> list[str]:
     return sorted(_qrels_files(Path(folder)))
 
 
+def default_split(folder: str | Path) -> str | None:
+    """The split that `read_beir` takes where none is named; None without judgments.
+
+    Raises:
+        DataError: for several splits of which none is test or dev.
+    """
+    names = splits(folder)
+    preferred = [name for name in SPLITS_BY_PREFERENCE if name in names]
+    if preferred or len(names) < 2:
+        return next(iter(preferred or names), None)
+    raise DataError(f"{folder} has judgments for {names}; say which split to read")
+
+
 def _either(folder: Path, name: str) -> tuple[Path, Path]:
     """Where a file may be: plain or gzipped."""
     return folder / name, folder / f"{name}.gz"
@@ -90,16 +103,12 @@ def _qrels_files(folder: Path) -> dict[str, Path]:
 
 def _qrels_path(folder: Path, split: str | None) -> Path | None:
     files = _qrels_files(folder)
-    if split is not None:
-        if split not in files:
-            raise DataError(
-                f"{folder} has no judgments for split {split!r}; it has: {sorted(files) or 'none'}"
-            )
-        return files[split]
-    preferred = [name for name in SPLITS_BY_PREFERENCE if name in files]
-    if preferred or len(files) < 2:
-        return files[(preferred or list(files))[0]] if files else None
-    raise DataError(f"{folder} has judgments for {sorted(files)}; say which split to read")
+    wanted = default_split(folder) if split is None else split
+    if wanted is not None and wanted not in files:
+        raise DataError(
+            f"{folder} has no judgments for split {wanted!r}; it has: {sorted(files) or 'none'}"
+        )
+    return None if wanted is None else files[wanted]
 
 
 def _judged(texts: dict[str, str], qrels: Qrels, path: Path | None) -> dict[str, str]:
@@ -131,7 +140,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                         raise DataError(f"{path}:{number}: id {row['_id']!r} appears twice")
                     seen.add(row["_id"])
                     yield row
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}); is it whole, and UTF-8?") from error
 
 

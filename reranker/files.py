@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +39,14 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[str]]:
-    """Open a text file, gzipped or not, as UTF-8 with or without a byte order mark."""
+    """Open a text file, gzipped or not, as UTF-8 with or without a byte order mark.
+
+    Raises:
+        OSError: for a file that cannot be read, a damaged or truncated archive among them.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8-sig") as stream:
-        yield stream
+    try:
+        with opener(path, "rt", encoding="utf-8-sig") as stream:
+            yield stream
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"the archive is damaged: {error}") from error

@@ -26,7 +26,7 @@ def read_qrels(path: str | Path) -> Qrels:
                 if columns and not _is_header(number, columns):
                     query, passage, grade = _judgment(columns, f"{path}:{number}")
                     qrels.setdefault(query, {})[passage] = grade
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as judgments ({error})") from error
     return qrels
 

@@ -147,7 +147,9 @@ class Remote:
     def _body(
         self, query: str, passages: Sequence[Passage], top_k: int | None, instruction: str | None
     ) -> dict[str, Any]:
-        options = {"top_n": top_k, "instruction": instruction, "model": self.model}
+        # A whole number of numpy is none of JSON.
+        top_n = None if top_k is None else int(top_k)
+        options = {"top_n": top_n, "instruction": instruction, "model": self.model}
         return {
             "query": query,
             "passages": [_written(passage) for passage in passages],

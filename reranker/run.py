@@ -182,7 +182,7 @@ def _lines(path: Path) -> Iterable[_Line]:
             for number, line in enumerate(stream, 1):
                 if columns := line.split():
                     yield _line(columns, f"{path}:{number}")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as a run ({error})") from error
 
 

@@ -65,10 +65,15 @@ class Group(TyperGroup):
                 to_stderr("error:", f"{error} (see {ctx.info_name} {ctx.invoked_subcommand} -h)")
                 raise typer.Exit(MISUSED) from None
             except (RerankerError, OSError) as error:
-                if ctx.obj == "verbose" or os.environ.get(TRACEBACK, "0") not in ("", "0"):
+                if ctx.obj == "verbose" or traceback_asked():
                     raise
                 to_stderr("error:", explained(error))
                 raise typer.Exit(1) from None
+
+
+def traceback_asked() -> bool:
+    """Whether the environment asks for an error's traceback."""
+    return os.environ.get(TRACEBACK, "0") not in ("", "0")
 
 
 def explained(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from reranker.cli.group import Verbose
 from reranker.cli.options import RerankerOptions
 from reranker.errors import SettingsError
 
@@ -24,6 +25,7 @@ def index(
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="The first N passages alone.", min=1)
     ] = None,
+    verbose: Verbose = False,
     *,
     options: RerankerOptions,
 ) -> None:

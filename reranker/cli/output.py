@@ -1,6 +1,5 @@
 """The output of `reranker rank`: JSON lines or a TREC run."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from reranker.cli.items import Item
 from reranker.cli.options import one_of
 from reranker.cli.terminal import json_line
 from reranker.ranking import RankedPassage, Ranking
-from reranker.run import Run, write_trec
 
 FORMATS = ("jsonl", "trec")
 PANEL = "Output"
@@ -59,7 +57,7 @@ class OutputOptions:
 def formatter(name: str, *, text: bool) -> Callable[[Item, Ranking], str]:
     """What writes a ranking as lines of the format."""
     if name == "trec":
-        return trec_lines
+        return lambda item, ranking: ranking.to_trec(item.id)
     return lambda item, ranking: jsonl_line(item, ranking, text=text)
 
 
@@ -82,13 +80,3 @@ def ranked_row(passage: RankedPassage, *, text: bool) -> dict[str, object]:
         "score": passage.score,
     }
     return row | {"text": passage.text} if text else row
-
-
-def trec_lines(item: Item, ranking: Ranking) -> str:
-    """Lines of a TREC run; a passage's id given twice stands at its better rank alone."""
-    best: dict[str, float] = {}
-    for passage in ranking:
-        best.setdefault(passage.id, passage.score)
-    lines = io.StringIO()
-    write_trec(Run("reranker", {item.id: list(best.items())}), lines)
-    return lines.getvalue()

@@ -82,9 +82,14 @@ def to_stderr(head: str, text: str) -> None:
 
 
 def run_app(app: Callable[[], object]) -> None:
-    """Run a command; an error of the library is one line on stderr and exit status 1."""
+    """Run a command; an error of the library or the system is one line and exit status 1."""
+    # `Group`, which says errors the same way, needs this module.
+    from reranker.cli.group import explained, traceback_asked
+
     try:
         app()
-    except RerankerError as error:
-        to_stderr("error:", one_line(str(error)))
+    except (RerankerError, OSError) as error:
+        if traceback_asked():
+            raise
+        to_stderr("error:", explained(error))
         sys.exit(1)

@@ -62,6 +62,24 @@ def test_an_error_is_one_line(
     assert capsys.readouterr().err.startswith("error: no collection '[none]'")
 
 
+def test_an_error_of_the_system_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    output = tmp_path / "file" / "toy.trec"
+    monkeypatch.setattr(sys, "argv", ["data", "search", "toy", "--output", str(output)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    found = capsys.readouterr().err
+    assert found.startswith("error: ")
+    assert str(tmp_path / "file") in found
+    assert found.count("\n") == 1
+    monkeypatch.setenv("RERANKER_TRACEBACK", "1")
+    with pytest.raises(OSError, match="file"):
+        main()
+
+
 def test_importing_the_room_is_light() -> None:
     heavy = "torch transformers datasets ir_datasets sentence_transformers bm25s ranx pandas"
     heavy += " faiss qdrant_client httpx"

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from data.mining import Mining, mine
 from data.teacher import DenseTeacher, RerankerTeacher, Scores
 from reranker import Reranker
 from reranker.collection import Collection
-from reranker.errors import InputError
+from reranker.errors import DataError, InputError
 from reranker.passage import Passage
 from reranker.run import Run
 from tests.tiny import save_tiny
@@ -166,3 +167,32 @@ def test_a_collection_that_gives_no_row_is_an_error(
     assert result.exit_code != 0
     assert "both a relevant passage and a negative" in str(result.exception or result.output)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("judgments", [None, "q1\tfox\t0\n"])
+def test_a_collection_without_judgments_is_an_error(
+    collections_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    judgments: str | None,
+) -> None:
+    qrels = collections_folder / "toy" / "qrels" / "test.tsv"
+    qrels.unlink() if judgments is None else qrels.write_text(judgments)
+    monkeypatch.setattr("data.__main__.retrieve", None)
+    result = CliRunner().invoke(app, ["mine", "toy", "--output", str(tmp_path / "rows.jsonl")])
+    assert isinstance(result.exception, DataError)
+    assert "toy has no judged query" in str(result.exception)
+    assert "data synthesize" in str(result.exception)
+
+
+def test_queries_that_are_not_judged_are_passed_over(
+    collections_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partly = replace(COLLECTION, queries={"unjudged": "x", **QUERIES})
+    monkeypatch.setattr("data.__main__.load", lambda name, split: partly)
+    run = tmp_path / "run.trec"
+    run.write_text("".join(f"{q} Q0 {p} 1 1.0 x\n" for q in QUERIES for p in PASSAGES))
+    output = tmp_path / "rows.jsonl"
+    command = ["mine", "toy", "--output", str(output), "--first-stage", str(run)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output

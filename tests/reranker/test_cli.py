@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from reranker import __version__
@@ -37,7 +38,7 @@ def test_version():
     assert (result.exit_code, result.stdout) == (0, f"reranker {__version__}\n")
 
 
-@pytest.mark.parametrize("command", [[], ["rank"], ["explain"], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["rank"], ["explain"], ["index"], ["doctor"]])
 def test_help_names_the_command(command: list[str]):
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="reranker")
     assert result.exit_code == 0
@@ -63,6 +64,14 @@ def test_page_is_what_the_help_says():
     command = [sys.executable, "-m", "cogapp", "--check", "docs/cli.md"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\nrun: cog -r docs/cli.md"
+
+
+@pytest.mark.parametrize("command", list(get_command(app).commands))
+def test_page_has_every_command_and_each_takes_verbose(command: str):
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"\n## `reranker {command}`\n" in page
+    assert f"\n| `reranker {command}` |" in page
+    assert "--verbose" in CliRunner().invoke(app, [command, "--help"]).stdout
 
 
 def test_error_is_one_line(failing):

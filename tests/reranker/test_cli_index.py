@@ -44,6 +44,13 @@ def test_a_collection_is_read_once_and_then_passed_over(folder: Path) -> None:
     assert "70 passages, 0 of them new" in again.output
 
 
+def test_the_traceback_of_an_error_is_shown_on_demand(folder: Path) -> None:
+    found = CliRunner().invoke(app, ["index", str(folder), "--verbose"])
+    assert isinstance(found.exception, SettingsError)
+    found = CliRunner().invoke(app, ["index", str(folder)])
+    assert found.stderr.startswith("error: name a folder")
+
+
 def _run(folder: Path) -> Path:
     lines = [f"q Q0 p{n} {n + 1} {70 - n} bm25" for n in range(20)]
     path = folder / "run.trec"

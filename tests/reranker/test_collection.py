@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reranker.collection import Collection, read_beir, splits
+from reranker.collection import Collection, default_split, read_beir, splits
 from reranker.errors import DataError
 from reranker.passage import Passage
 
@@ -46,6 +46,7 @@ def test_without_judgments_every_query_is_there(tmp_path: Path) -> None:
     collection = read_beir(beir(tmp_path))
     assert list(collection.queries) == ["q1", "q2"]
     assert collection.qrels == {}
+    assert default_split(tmp_path) is None
 
 
 def test_passages_alone_will_do_unless_there_are_judgments(tmp_path: Path) -> None:
@@ -70,13 +71,15 @@ def test_the_split_is_test_else_dev_else_the_only_one(
     grade = {"test": 1, "dev": 2, "train": 3}[expected]
     assert read_beir(folder).qrels == {"q1": {"p1": grade}}
     assert splits(folder) == present
+    assert default_split(folder) == expected
     assert read_beir(folder, "train").qrels == {"q1": {"p1": 3}}
 
 
 def test_two_unknown_splits_must_be_told_apart(tmp_path: Path) -> None:
     folder = beir(tmp_path, {"easy": "q1\tp1\t1\n", "hard": "q1\tp1\t1\n"})
-    with pytest.raises(DataError, match="say which split"):
-        read_beir(folder)
+    for reader in (read_beir, default_split):
+        with pytest.raises(DataError, match="say which split"):
+            reader(folder)
 
 
 def test_a_missing_split_names_those_there_are(tmp_path: Path) -> None:

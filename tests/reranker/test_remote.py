@@ -4,6 +4,7 @@ import json
 import pickle
 from typing import Any
 
+import numpy as np
 import pytest
 
 import reranker.remote as module
@@ -100,6 +101,14 @@ def test_the_best_alone(clock: Clock) -> None:
     assert isinstance(step, Send)
     assert json.loads(step.body)["top_n"] == 1
     assert [p.text for p in ranking] == ["second text"]
+
+
+def test_a_whole_number_of_numpy_is_one(clock: Clock) -> None:
+    top_k = np.int64(1)
+    ranking, [step] = converse(clock, Remote(URL), answer((1, 2.0)), top_k=top_k)
+    assert isinstance(step, Send)
+    assert json.loads(step.body)["top_n"] == 1
+    assert len(ranking) == 1
 
 
 def test_no_passages_cost_no_request(clock: Clock) -> None:
