@@ -35,7 +35,11 @@ def refuse(request: Request, error: Exception) -> Response:
         )
     assert isinstance(error, ServiceError)
     fault = Fault(error.status, str(error))
-    return JsonResponse(write(fault), error.status, _headers_of(error))
+    headers = _headers_of(error)
+    if error.refusal is Refusal.BODY_TOO_LARGE or getattr(request.state, "unread", False):
+        # What is left of the body is not read, so nothing else can follow on this connection.
+        headers["connection"] = "close"
+    return JsonResponse(write(fault), error.status, headers)
 
 
 def _headers_of(error: ServiceError) -> dict[str, str]:
@@ -44,9 +48,6 @@ def _headers_of(error: ServiceError) -> dict[str, str]:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     if error.refusal is Refusal.UNAUTHORISED:
         headers["www-authenticate"] = "Bearer"
-    if error.refusal is Refusal.BODY_TOO_LARGE:
-        # What is left of the body is not read, so nothing else can follow on this connection.
-        headers["connection"] = "close"
     return headers
 
 

@@ -101,10 +101,13 @@ class Replica:
         event(log, "reconfigured", {"limits": self.service.limits.model_dump()})
 
     async def check_health(self) -> None:
-        """Fail where the engine gives no sign of life; Ray then puts another replica in place."""
+        """Fail where the engine is silent or reads nothing; Ray then replaces the replica."""
         if not (self._draining or self.service.healthy):
             seconds = self.service.settings.health_s
-            raise RuntimeError(f"no pass was begun or looked for in the last {seconds} s")
+            raise RuntimeError(
+                f"no pass was begun or looked for in the last {seconds} s, or the device has "
+                "broken down; see the log"
+            )
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """What `serve.autoscaling` goes by."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from reranker.errors import DataError, SettingsError
 from serve.configuration import read_limits, read_settings, said
-from serve.settings import ServeSettings
+from serve.settings import Limits, ServeSettings
 
 if TYPE_CHECKING:
     from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
@@ -129,10 +129,25 @@ def _deployed(settings: ServeSettings, deployment: "DeploymentSchema") -> ServeS
         raise SettingsError(f"there is no deployment {deployment.name!r}; the one is 'Reranker'")
     if isinstance(deployment.autoscaling_config, Mapping):
         _check_autoscaling(deployment.autoscaling_config)
-    if not isinstance(deployment.user_config, Mapping):
-        return settings
-    limits = read_limits(deployment.user_config, settings.limits)
+    config = deployment.user_config if isinstance(deployment.user_config, Mapping) else {}
+    limits = read_limits(config, settings.limits)
+    _check_shutdown(deployment, built=settings.limits, limits=limits)
     return settings.model_copy(update={"limits": limits})
+
+
+def _check_shutdown(deployment: "DeploymentSchema", *, built: Limits, limits: Limits) -> None:
+    """A rollout lets requests end for as long as was said when the application was built."""
+    from serve.app import GRACE_SECONDS
+
+    given = deployment.graceful_shutdown_timeout_s
+    seconds = given if isinstance(given, int | float) else built.max_timeout_s + GRACE_SECONDS
+    needed = limits.max_timeout_s + GRACE_SECONDS
+    if seconds < needed:
+        raise SettingsError(
+            f"graceful_shutdown_timeout_s is {seconds:g} and max_timeout_s {limits.max_timeout_s:g}"
+            f": a rollout would cut requests off; set the first to {needed:g} or more, or lower "
+            "the other"
+        )
 
 
 def _check_autoscaling(found: Mapping[str, Any]) -> None:

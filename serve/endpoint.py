@@ -1,7 +1,9 @@
 """The endpoint of a reranking: a body in one dialect in, an answer in the same out."""
 
+import asyncio
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ from serve.body import read_object
 from serve.dialects import spoken
 from serve.dialects.dialect import Dialect
 from serve.dialects.fields import LONGEST
+from serve.envelope import FORWARDED_TIMEOUT_HEADER
 from serve.errors import Refusal, ServiceError
 from serve.keys import ApiKeys
 from serve.logs import failure
@@ -56,9 +59,9 @@ def endpoint(
 ) -> Callable[[Request], Awaitable[Response]]:
     """A handler for a path where these dialects are spoken.
 
-    It leaves in `request.state` what a refusal has to know: `fault`, which writes it, and
-    `asked`, set once the service counts the request itself; and what a trace tells: `dialect`,
-    `candidates` and `response`.
+    It leaves in `request.state` what a refusal has to know: `fault`, which writes it, `asked`,
+    set once the service counts the request itself, and `unread`, set where the body did not come
+    in time; and what a trace tells: `dialect`, `candidates` and `response`.
     """
 
     async def rerank(request: Request) -> Response:
@@ -81,24 +84,47 @@ def endpoint(
 async def _answered(
     service: Service, dialects: tuple[Dialect[Any], ...], request: Request
 ) -> Response:
-    found = read_object(await request.body(), longest=service.limits.max_documents)
+    arrived, limits, header = time.monotonic(), service.limits, _header(request)
+    text = await _body(request, _sooner(header, limits.default_timeout_s))
+    found = read_object(text, longest=limits.max_documents)
     dialect = spoken(dialects, found)
     request.state.fault, request.state.dialect = dialect.fault, dialect.name
     body = dialect.read(found)
-    asked = replace(body.request(), id=request.state.id)
-    asked = replace(asked, timeout=_sooner(asked.timeout, request.headers.get(TIMEOUT_HEADER)))
+    asked = replace(body.request(), id=request.state.id, arrived=arrived)
+    if header is not None:
+        asked = replace(asked, timeout=_sooner(asked.timeout, header))
     request.state.asked, request.state.candidates = True, len(asked.passages)
     response = await while_present(request, service.rerank(asked))
     request.state.response = response
     return JsonResponse(dialect.write(body, response), headers=headers_of(response))
 
 
-def _sooner(timeout: float | None, header: str | None) -> float | None:
-    """The shorter of the two timeouts, in seconds."""
-    if header is None:
-        return timeout
+async def _body(request: Request, seconds: float) -> bytes:
+    """The body, or a refusal where it takes longer than that to come."""
     try:
-        seconds = float(header)
+        async with asyncio.timeout(seconds):
+            return await request.body()
+    except TimeoutError:
+        request.state.unread = True
+        raise ServiceError(
+            Refusal.DEADLINE,
+            f"the body had not come whole after {seconds:g} s; send it faster, or send less",
+        ) from None
+
+
+def _sooner(timeout: float | None, other: float) -> float:
+    """The shorter of two timeouts, in seconds."""
+    return other if timeout is None else min(timeout, other)
+
+
+def _header(request: Request) -> float | None:
+    """The timeout that the headers name, in seconds."""
+    headers = request.headers
+    given = headers.get(FORWARDED_TIMEOUT_HEADER, headers.get(TIMEOUT_HEADER))
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= LONGEST:
@@ -106,4 +132,4 @@ def _sooner(timeout: float | None, header: str | None) -> float | None:
             Refusal.UNPROCESSABLE,
             f"{TIMEOUT_HEADER}: expected a number of seconds above 0, up to {LONGEST:.0f}",
         )
-    return seconds if timeout is None else min(seconds, timeout)
+    return seconds

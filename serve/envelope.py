@@ -7,6 +7,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ID_HEADER = "x-request-id"
+# What `serve.proxy` calls the timeout's header, which Ray would start a timer of its own by.
+FORWARDED_TIMEOUT_HEADER = "x-reranker-timeout-seconds"
 _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,128}\Z")
 
 

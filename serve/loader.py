@@ -1,6 +1,9 @@
 """Loads the rerankers of one replica: they share its passage cache, and weights if they are to."""
 
+from collections.abc import Callable
+
 from reranker.checkpoint import Checkpoint
+from reranker.hub import locate
 from reranker.passage_cache import PassageCache
 from reranker.reranker import Reranker
 from reranker.shared_base import SharedBase
@@ -17,14 +20,27 @@ class Loader:
         self._cache: PassageCache | None = None
         self._base: SharedBase | None = None
 
-    def __call__(self, settings: ServeSettings, adapter: str | None) -> Reranker:
+    def __call__(
+        self,
+        settings: ServeSettings,
+        adapter: str | None,
+        make_room: Callable[[], None] = lambda: None,
+    ) -> Reranker:
         """The reranker of these settings, with an adapter's folder or name merged into it.
+
+        Args:
+            settings: name the model.
+            adapter: its folder or name.
+            make_room: called once the adapter is on this machine, before weights are read.
 
         Raises:
             RerankerError: for one that cannot be loaded, or settings that it cannot meet.
         """
         if settings.cache is not None and self._cache is None:
             self._cache = settings.cache.make()
+        if adapter is not None:
+            locate(adapter)
+        make_room()
         options = {
             "batch_tokens": settings.batch_tokens,
             "cache": self._cache,

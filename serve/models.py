@@ -1,5 +1,6 @@
 """The rerankers of one replica: the default one, and adapters, loaded when first asked for."""
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -8,7 +9,10 @@ from reranker.reranker import Reranker
 from serve.errors import Refusal, ServiceError
 from serve.settings import ServeSettings
 
-Load = Callable[[ServeSettings, str | None], Reranker]
+Load = Callable[[ServeSettings, str | None, Callable[[], None]], Reranker]
+"""Loads a model with an adapter; what is called before weights are read makes room for them."""
+# An adapter that could not be loaded is not tried again for so long: trying holds all passes up.
+_FAILED_SECONDS = 60.0
 
 
 class Models:
@@ -28,6 +32,7 @@ class Models:
         self._lock = Lock()
         self._default: Reranker | None = None
         self._adapted: OrderedDict[str, Reranker] = OrderedDict()
+        self._failed: dict[str, float] = {}
 
     @property
     def default(self) -> Reranker:
@@ -69,13 +74,21 @@ class Models:
         return not name or name in (self.name, self.default.name, *self._settings.aliases)
 
     def loaded(self, name: str) -> Reranker | None:
-        """A reranker, by its name from `resolve`, if it is loaded; from any thread."""
+        """A reranker, by its name from `resolve`, if it is loaded; from any thread.
+
+        Raises:
+            ServiceError: FAILED, for an adapter that could not be loaded in the last minute.
+        """
         if name not in self._settings.adapters:
             return self.default
         with self._lock:
             if found := self._adapted.get(name):
                 self._adapted.move_to_end(name)
-            return found
+                return found
+            tried = self._failed.get(name)
+        if tried is not None and time.monotonic() - tried < _FAILED_SECONDS:
+            raise _not_loaded()
+        return None
 
     def load_default(self) -> Reranker:
         """Load the default reranker; in the engine thread.
@@ -83,22 +96,37 @@ class Models:
         Raises:
             RerankerError: for one that cannot be loaded.
         """
-        self._default = self._load(self._settings, None)
+        self._default = self._load(self._settings, None, lambda: None)
         return self._default
 
     def load(self, name: str) -> Reranker:
         """Load a reranker, unless it is loaded already; in the engine thread.
 
         Raises:
+            ServiceError: FAILED, for an adapter that could not be loaded in the last minute.
             RerankerError: for one that cannot be loaded.
         """
         if found := self.loaded(name):
             return found
-        with self._lock:
-            # Let go first, so that there is room.
-            while len(self._adapted) >= self._settings.max_adapters:
-                self._adapted.popitem(last=False)
-        reranker = self._load(self._settings, self._settings.adapters[name])
+        try:
+            reranker = self._load(self._settings, self._settings.adapters[name], self._make_room)
+        except Exception:
+            with self._lock:
+                self._failed[name] = time.monotonic()
+            raise
         with self._lock:
             self._adapted[name] = reranker
         return reranker
+
+    def _make_room(self) -> None:
+        with self._lock:
+            while len(self._adapted) >= self._settings.max_adapters:
+                self._adapted.popitem(last=False)
+
+
+def _not_loaded() -> ServiceError:
+    return ServiceError(
+        Refusal.FAILED,
+        "the adapter that was asked for could not be loaded here, and is tried again in a minute; "
+        "the service's log has the first request that asked for it",
+    )

@@ -32,6 +32,7 @@ class RerankRequest:
         priority: see `Priority`.
         timeout: seconds from arrival after which no answer is wanted.
         id: the request's id, in logs and answers.
+        arrived: when it came, in seconds of `time.monotonic`; None is when it is to be ranked.
     """
 
     query: str
@@ -47,6 +48,7 @@ class RerankRequest:
     priority: Priority = Priority.INTERACTIVE
     timeout: float | None = None
     id: str = ""
+    arrived: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import reranker as library
-from reranker.errors import InputError, SettingsError
+from reranker.errors import InputError
 from serve.admission import Admission
 from serve.course import Course
 from serve.errors import Refusal, ServiceError
@@ -58,7 +58,7 @@ class Service:
 
     @property
     def healthy(self) -> bool:
-        """Whether the engine thread gave a sign of life in the last `health_s` seconds."""
+        """Whether the engine gave a sign of life in the last `health_s` seconds, and reads."""
         return self._worker.healthy(self.settings.health_s)
 
     @property
@@ -112,7 +112,7 @@ class Service:
         Raises:
             ServiceError: saying why it is not answered.
         """
-        started = time.monotonic()
+        started = time.monotonic() if request.arrived is None else request.arrived
         try:
             response = await self._in_time(request, started)
         except asyncio.CancelledError:
@@ -167,16 +167,19 @@ class Service:
         started = time.monotonic()
         tokens = reranker.rank("warm up", passages).explain().tokens
         self._worker.rate.add(tokens, time.monotonic() - started)
+        self._worker.probe = lambda: reranker.rank("warm up", passages[:2])
 
     async def _in_time(self, request: RerankRequest, started: float) -> RerankResponse:
         limits = self.limits
         asked = limits.default_timeout_s if request.timeout is None else request.timeout
         seconds = min(asked, limits.max_timeout_s)
-        if not seconds > 0:
+        deadline = started + seconds
+        left = deadline - time.monotonic()
+        if not left > 0:
             raise too_late()
         try:
-            async with asyncio.timeout(seconds) as scope:
-                return await self._course.run(request, started + seconds)
+            async with asyncio.timeout(left) as scope:
+                return await self._course.run(request, deadline)
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -195,7 +198,7 @@ class Service:
 def _refusal(error: Exception) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, InputError | SettingsError):
+    if isinstance(error, InputError):
         return ServiceError(Refusal.UNPROCESSABLE, str(error))
     return ServiceError(
         Refusal.FAILED,

@@ -3,6 +3,7 @@
 What stands below a field is its description in `docs/operations.md`; see `serve.reference`.
 """
 
+import inspect
 from dataclasses import fields
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, 
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from reranker.passage_cache import PassageCache
+from reranker.reranker import Reranker
 from reranker.settings import Settings
 from serve.keys import digest_of
 
@@ -18,7 +20,10 @@ NESTED = "__"
 
 _Count = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-_Override = Annotated[StrictBool | int | str | list[str], Field(union_mode="left_to_right")]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Override = Annotated[
+    StrictBool | int | _Number | str | list[str], Field(union_mode="left_to_right")
+]
 
 
 class Limits(BaseModel):
@@ -143,12 +148,19 @@ class ServeSettings(BaseSettings):
             raise ValueError("api_keys must be strings, with commas between in the environment")
         if any(key.startswith("sha256:") and digest_of(key) != key for key in keys):
             raise ValueError("a key begins with sha256: and no digest follows, 64 digits of 0-9a-f")
+        # The default is validated too: an empty tuple.
+        if keys != () and not any(keys):
+            raise ValueError("api_keys holds no key; unset it to serve without")
         return tuple(digest_of(key) for key in keys if key)
 
     @field_validator("overrides")
     @classmethod
     def _known(cls, overrides: dict[str, _Override]) -> dict[str, _Override]:
-        known = {field.name for field in fields(Settings)}
+        taken = set(inspect.signature(Reranker).parameters)
+        known = taken & {field.name for field in fields(Settings)}
         if unknown := sorted(set(overrides) - known):
-            raise ValueError(f"unknown setting(s) {unknown}; known are {sorted(known)}")
+            raise ValueError(
+                f"unknown setting(s) {unknown}; known are {sorted(known)}; what else a checkpoint "
+                "carries is as it was trained"
+            )
         return overrides

@@ -1,6 +1,7 @@
 """The engine thread: the one thread of a replica in which models are loaded and read.
 
-It goes on whatever happens in it, and shows by a heartbeat that it does.
+It goes on whatever happens in it, and shows by a heartbeat that it does. A device that has broken
+down fails every pass at once, which no heartbeat shows: after failed passes the thread probes it.
 """
 
 import logging
@@ -28,6 +29,8 @@ _IDLE_SECONDS = 0.5
 _CALL_SECONDS = 1800.0
 # What comes while a pass is read waits for its end: slow processors get short passes.
 _PASS_SECONDS = 2.0
+# So many passes that fail one after the other may be the device's fault.
+_SUSPICIOUS = 3
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +40,9 @@ class Worker:
 
     Args:
         metrics: told of every pass.
+
+    `probe`, called in the thread after failed passes, reads what always can be read, and raises
+    where the device has broken down.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -47,6 +53,8 @@ class Worker:
         self._wake = Event()
         self._stopping = False
         self._beat, self._calling = time.monotonic(), False
+        self.probe: Callable[[], object] = lambda: None
+        self._failed, self._broken = 0, False
         self._thread = Thread(target=self._run, name="engine", daemon=True)
         metrics.watch(self.queue.depth)
 
@@ -69,12 +77,14 @@ class Worker:
         return future
 
     def healthy(self, seconds: float) -> bool:
-        """Whether the thread lives and began a pass, or looked for one, in the last `seconds`.
+        """Whether the thread lives, and began a pass, or looked for one, in the last `seconds`.
 
-        A model that is being loaded may have to be fetched first: it has half an hour.
+        Not while the probe fails. A model that is being loaded may have to be fetched first: it
+        has half an hour.
         """
         silence = time.monotonic() - self._beat
-        return self._thread.is_alive() and silence < (_CALL_SECONDS if self._calling else seconds)
+        beats = silence < (_CALL_SECONDS if self._calling else seconds)
+        return self._thread.is_alive() and beats and not self._broken
 
     def stop(self) -> None:
         """End the thread after the pass at hand; work that is left is refused as not ready."""
@@ -87,7 +97,9 @@ class Worker:
         while not self._stopping:
             # Cleared before looking, so that what comes meanwhile is not slept over.
             self._wake.clear()
-            if not self._turn():
+            read = self._turn()
+            self._examine()
+            if not read:
                 self._wake.wait(_IDLE_SECONDS)
         self.queue.close(_stopped())
         self._refuse_calls()
@@ -103,6 +115,19 @@ class Worker:
             failure(log, "the engine thread met an error", error)
             self.queue.fail_all(error)
             return True
+
+    def _examine(self) -> None:
+        """Tell requests that fail alone from a device that reads nothing any longer."""
+        broken = False
+        if self._failed >= _SUSPICIOUS:
+            try:
+                self.probe()
+                self._failed = 0
+            except Exception as error:
+                broken = True
+                if not self._broken:
+                    failure(log, "the device has broken down", error)
+        self._broken = broken
 
     def _call(self, future: "Future[Any]", call: Callable[[], Any]) -> None:
         if not future.set_running_or_notify_cancel():
@@ -124,7 +149,9 @@ class Worker:
     def _read(self, engine: Engine, prompts: Sequence[Prompt]) -> Sequence[Scores]:
         self._beat = started = time.monotonic()
         before = None if engine.cache is None else replace(engine.cache.statistics)
+        self._failed += 1
         logits = engine.score(prompts)
+        self._failed = 0
         if engine.cache is not None and before is not None:
             self._metrics.kept(engine.cache.statistics.since(before), engine.cache.nbytes)
         tokens, budget = sum(map(len, prompts)), self._budget(engine)

@@ -35,11 +35,13 @@ class Shelf:
         self.loaded: list[str | None] = []
         self.rerankers: list[Reranker] = []
 
-    def __call__(self, settings: ServeSettings, adapter: str | None) -> Reranker:
+    def __call__(
+        self, settings: ServeSettings, adapter: str | None, make_room: Callable[[], None]
+    ) -> Reranker:
         self.loaded.append(adapter)
-        reranker = tiny_reranker(
-            int(adapter or 0), batch_tokens=settings.batch_tokens, **settings.overrides
-        )
+        seed = int(adapter or 0)
+        make_room()
+        reranker = tiny_reranker(seed, batch_tokens=settings.batch_tokens, **settings.overrides)
         self.rerankers.append(reranker)
         return reranker
 

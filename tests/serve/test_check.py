@@ -159,11 +159,12 @@ def test_a_configurations_settings_and_limits(tmp_path: Path) -> None:
 
     def change(found: Any, application: Any, deployment: Any) -> None:
         application["args"] = {"model": "some/model", "limits": {"ageing_s": 7}}
-        deployment["user_config"] = {"max_documents": 9}
+        deployment["user_config"] = {"max_documents": 9, "max_timeout_s": 605}
+        deployment["graceful_shutdown_timeout_s"] = 615
 
     settings = read_deployment(written(tmp_path, change)).settings
     assert settings.model == "some/model"
-    assert settings.limits == Limits(ageing_s=7, max_documents=9)
+    assert settings.limits == Limits(ageing_s=7, max_documents=9, max_timeout_s=605)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,11 @@ def test_a_configurations_settings_and_limits(tmp_path: Path) -> None:
         (lambda f, a, d: f["http_options"].update(request_timeout_s=60), "request_timeout_s is 60"),
         (lambda f, a, d: f["http_options"].update(port="x"), "http_options.port"),
         (lambda f, a, d: f.update(kind="RayService"), "found NoneType where"),
+        (
+            lambda f, a, d: d.update(user_config={"max_timeout_s": 610}),
+            "graceful_shutdown_timeout_s is 610 and max_timeout_s 610",
+        ),
+        (lambda f, a, d: d.update(graceful_shutdown_timeout_s=60), "set the first to 610 or more"),
     ],
 )
 def test_a_configuration_that_ray_would_not_obey_is_told(

@@ -249,6 +249,47 @@ def test_a_timeout_header_that_is_none_is_refused(client, header):
     assert "x-request-timeout-seconds" in reply.json()["message"]
 
 
+@pytest.mark.parametrize("name", ["x-request-timeout-seconds", "x-reranker-timeout-seconds"])
+def test_a_timeout_header_is_read_before_the_body(name):
+    app = create_app(FakeService())
+    head = f"POST /rerank HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n{name}: 0\r\n\r\n"
+    with serving(app) as port, socket.create_connection((HOST, port), timeout=5) as wire:
+        wire.sendall(head.encode())
+        assert wire.recv(100).startswith(b"HTTP/1.1 422")
+
+
+@pytest.mark.parametrize(("default", "header"), [(0.2, None), (0.2, "9"), (60.0, "0.2")])
+def test_a_body_that_dribbles_is_not_waited_for(default, header):
+    service = FakeService(limits=Limits(default_timeout_s=default))
+    told = "" if header is None else f"x-request-timeout-seconds: {header}\r\n"
+    head = f"POST /v1/rerank HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n{told}\r\n"
+    app = create_app(service)
+    with serving(app) as port, socket.create_connection((HOST, port), timeout=5) as wire:
+        wire.sendall(head.encode() + b"{")
+        answer = b"".join(iter(lambda: wire.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 504")
+    assert b"connection: close" in answer.lower()
+    assert b"had not come whole after 0.2 s" in answer
+    assert not service.asked
+    assert 'outcome="deadline"} 1.0' in service.refusals()
+
+
+def test_the_time_that_the_body_took_counts():
+    service = FakeService()
+    body = json.dumps(BODY).encode()
+    head = b"POST /rerank HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with (
+        serving(create_app(service)) as port,
+        socket.create_connection((HOST, port), timeout=5) as wire,
+    ):
+        wire.sendall(head + body[:5])
+        time.sleep(0.3)
+        sent = time.monotonic()
+        wire.sendall(body[5:])
+        assert wire.recv(100).startswith(b"HTTP/1.1 200")
+    assert service.asked[0].arrived < sent - 0.1
+
+
 @pytest.mark.parametrize("when", ["in the answer", "in the body"])
 def test_a_client_that_leaves_is_noticed(when):
     service = FakeService(seconds=30)

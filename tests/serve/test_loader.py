@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from reranker.errors import MissingWeightsError
 from reranker.reranker import Reranker
 from serve.loader import Loader
 from serve.service import Service
@@ -74,3 +75,12 @@ def test_a_replica_has_one_passage_cache(base: Path, adapters: dict[str, str]) -
     # What one has read is of no use to the other.
     passages = [f"passage {place}" for place in range(4)]
     assert [plain.keep(passages), adapted.keep(passages), plain.keep(passages)] == [4, 4, 0]
+
+
+def test_room_is_made_once_the_adapter_is_there(base: Path, adapters: dict[str, str]) -> None:
+    settings, made = ServeSettings(model=str(base), adapters=adapters), []
+    with pytest.raises(MissingWeightsError):
+        Loader()(settings, "/nonesuch", lambda: made.append(1))
+    assert made == []
+    Loader()(settings, adapters["a"], lambda: made.append(1))
+    assert made == [1]

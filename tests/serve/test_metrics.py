@@ -100,7 +100,7 @@ def test_the_service_tells_what_its_cache_found() -> None:
     reranker = Reranker(checkpoint, cache=PassageCache(1 << 20))
 
     async def body() -> None:
-        service = Service(ServeSettings(), load=lambda settings, adapter: reranker)
+        service = Service(ServeSettings(), load=lambda *_: reranker)
         await service.start()
         try:
             assert isinstance(service.metrics, PrometheusMetrics)

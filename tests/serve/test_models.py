@@ -1,9 +1,13 @@
 import asyncio
+import time
 
 import pytest
 
+from reranker.errors import SettingsError
+from reranker.reranker import Reranker
 from serve.errors import Refusal, ServiceError
 from serve.models import Models
+from serve.service import Service
 from serve.settings import ServeSettings
 from tests.serve.house import Shelf, request, run, serving, tiny_reranker
 
@@ -81,5 +85,61 @@ def test_an_adapter_that_cannot_be_loaded_fails_its_requests_alone() -> None:
             assert caught.value.refusal is Refusal.FAILED
             assert "not a seed" not in str(caught.value)
             assert len((await good).results) == 3
+
+    run(body)
+
+
+def failing(name: str) -> tuple[Models, Shelf]:
+    """Two adapters, of which one cannot be loaded, and room for one."""
+    shelf = Shelf()
+    settings = ServeSettings(adapters={"a": "1", "broken": name}, max_adapters=1)
+    made = Models(settings, shelf)
+    made.load_default()
+    return made, shelf
+
+
+def test_an_adapter_that_failed_is_not_tried_again_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, shelf = failing("not a seed")
+    with pytest.raises(ValueError, match="not a seed"):
+        made.load("broken")
+    for ask in (made.loaded, made.load):
+        with pytest.raises(ServiceError, match="could not be loaded") as caught:
+            ask("broken")
+        assert caught.value.refusal is Refusal.FAILED
+    assert shelf.loaded == [None, "not a seed"]
+    now = time.monotonic()
+    monkeypatch.setattr("serve.models.time.monotonic", lambda: now + 61)
+    assert made.loaded("broken") is None
+    with pytest.raises(ValueError, match="not a seed"):
+        made.load("broken")
+
+
+def test_an_adapter_that_cannot_be_found_costs_no_other_its_place() -> None:
+    made, _ = failing("not a seed")
+    good = made.load("a")
+    with pytest.raises(ValueError, match="not a seed"):
+        made.load("broken")
+    assert made.loaded("a") is good
+
+
+def test_an_operators_mistake_is_no_clients() -> None:
+    def load(settings: ServeSettings, adapter: str | None, make_room: object) -> Reranker:
+        if adapter is None:
+            return tiny_reranker()
+        raise SettingsError(f"/srv/adapters/{adapter}/reranker.json is not JSON")
+
+    async def body() -> None:
+        service = Service(ServeSettings(adapters={"broken": "x"}), load=load)
+        await service.start()
+        try:
+            for _ in range(2):
+                with pytest.raises(ServiceError) as caught:
+                    await service.rerank(request(3, model="broken"))
+                assert caught.value.refusal is Refusal.FAILED
+                assert "/srv" not in str(caught.value)
+        finally:
+            await service.stop(10.0)
 
     run(body)

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serve.envelope import FORWARDED_TIMEOUT_HEADER
 from serve.proxy import Front, middlewares
 
 
@@ -15,7 +17,9 @@ async def silent(scope: Scope, receive: Receive, send: Send) -> None:
     """Ray's proxy, where a replica ended without an answer."""
 
 
-def ask(app: ASGIApp, path: str = "/v2/rerank") -> tuple[int, dict[str, str], bytes]:
+def ask(
+    app: ASGIApp, path: str = "/v2/rerank", headers: Sequence[tuple[bytes, bytes]] = ()
+) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of an answer."""
     sent: list[Any] = []
 
@@ -25,12 +29,18 @@ def ask(app: ASGIApp, path: str = "/v2/rerank") -> tuple[int, dict[str, str], by
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": headers,
+        "query_string": b"",
+    }
     asyncio.run(Front(app)(scope, receive, send))
     start, *bodies = sent
-    headers = [(name.decode(), value.decode()) for name, value in start["headers"]]
-    assert len(dict(headers)) == len(headers)
-    return start["status"], dict(headers), b"".join(each["body"] for each in bodies)
+    found = [(name.decode(), value.decode()) for name, value in start["headers"]]
+    assert len(dict(found)) == len(found)
+    return start["status"], dict(found), b"".join(each["body"] for each in bodies)
 
 
 def test_a_replica_that_was_lost() -> None:
@@ -38,6 +48,34 @@ def test_a_replica_that_was_lost() -> None:
     assert (status, headers["retry-after"]) == (503, "1")
     assert headers["content-type"] == "application/json"
     assert "send it again" in json.loads(body)["message"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/search"])
+def test_a_path_that_is_nowhere_stays_so_but_a_rerankings(prefix: str) -> None:
+    nowhere = PlainTextResponse("Path '/' not found. Ping http://.../-/routes.", 404)
+    status, headers, body = ask(nowhere, f"{prefix}/nonesuch")
+    assert (status, headers.get("retry-after")) == (404, None)
+    assert "check the path" in json.loads(body)["message"]
+    status, headers, body = ask(nowhere, f"{prefix}/v1/rerank")
+    assert (status, headers["retry-after"]) == (503, "5")
+    assert "whether this path is right" in json.loads(body)["message"]
+
+
+def test_rays_own_headers_do_not_reach_it() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(scope["headers"])
+
+    given = [
+        (b"host", b"x"),
+        (b"x-request-timeout-seconds", b"2"),
+        (b"x-request-disconnect-disabled", b"?1"),
+    ]
+    headers = list(given)
+    ask(app, headers=headers)
+    assert seen == [(b"host", b"x"), (FORWARDED_TIMEOUT_HEADER.encode(), b"2")]
+    assert headers == given
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from reranker.errors import NonFiniteLogitsError
 from serve.errors import Refusal, ServiceError
 from serve.request import Priority, RerankRequest
 from serve.settings import Limits
-from tests.serve.house import SETTINGS, request, run, serving, tiny_reranker
+from tests.serve.house import SETTINGS, request, run, serving, tiny_reranker, until
 
 REFERENCE = tiny_reranker()
 REQUESTS = st.builds(
@@ -197,5 +198,33 @@ def test_info() -> None:
                 "batch_tokens": 300,
                 "device": "cpu",
             }
+
+    run(body)
+
+
+def test_a_service_whose_device_has_broken_down_is_ill() -> None:
+    async def body() -> None:
+        async with serving() as house:
+            house.gate.poison |= {size: RuntimeError("device-side assert") for size in range(1, 7)}
+            for _ in range(3):
+                with pytest.raises(ServiceError):
+                    await house.service.rerank(request(3))
+            await until(lambda: not house.service.healthy)
+            house.gate.poison.clear()
+            await house.service.rerank(request(3))
+            await until(lambda: house.service.healthy)
+
+    run(body)
+
+
+def test_the_deadline_is_counted_from_the_arrival() -> None:
+    async def body() -> None:
+        async with serving(Limits(default_timeout_s=50.0)) as house:
+            for timeout, ago in ((5.0, 6.0), (None, 51.0)):
+                late = request(3, timeout=timeout, arrived=time.monotonic() - ago)
+                with pytest.raises(ServiceError, match="deadline"):
+                    await house.service.rerank(late)
+            soon = request(3, timeout=50.0, arrived=time.monotonic() - 6.0)
+            assert len((await house.service.rerank(soon)).results) == 3
 
     run(body)

@@ -79,3 +79,24 @@ def test_limits_that_make_no_sense(values: dict[str, float]) -> None:
 def test_an_unknown_override_is_named() -> None:
     with pytest.raises(ValidationError, match=r"unknown setting.*windwo.*known are.*window"):
         ServeSettings(overrides={"windwo": 5})
+
+
+def test_overrides_may_be_fractions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RERANKER_SERVE_OVERRIDES", '{"prior": 0.05, "window": 7}')
+    monkeypatch.setenv("RERANKER_SERVE_OVERRIDES__LIKELIHOOD", "0.5")
+    found = ServeSettings().overrides
+    assert found == {"prior": 0.05, "window": 7, "likelihood": 0.5}
+    assert [type(found[name]) for name in ("prior", "window", "likelihood")] == [float, int, float]
+
+
+@pytest.mark.parametrize("overrides", [{"absolute": False}, {"frozen_passages": True}])
+def test_what_a_reranker_does_not_take_is_no_override(overrides: dict[str, bool]) -> None:
+    with pytest.raises(ValidationError, match=r"unknown setting.*as it was trained"):
+        ServeSettings(overrides=overrides)
+
+
+@pytest.mark.parametrize("keys", ["", ",", " , "])
+def test_keys_that_hold_none_leave_nothing_open(keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RERANKER_SERVE_API_KEYS", keys)
+    with pytest.raises(ValidationError, match="holds no key; unset it"):
+        ServeSettings()

@@ -164,3 +164,44 @@ def test_passes_of_a_slow_processor_are_short() -> None:
     queue(2)
     worker.queue.step()
     assert gate.sizes == [[3], [3, 3, 3]]
+
+
+def failing(worker: Worker, times: int) -> None:
+    """Work whose passes fail one after the other, as those of a device that has broken down do."""
+    reranker = tiny_reranker()
+    Gate(reranker).poison[2] = RuntimeError("device-side assert")
+    for _ in range(times):
+        prepared = prepare(reranker, request(2))
+        bad = Work.of(reranker, prepared, priority=0.0, deadline=time.monotonic() + 60)
+        worker.submit(bad)
+        with pytest.raises(RuntimeError, match="assert"):
+            bad.done.result(20)
+
+
+def test_a_device_that_has_broken_down_makes_it_ill_until_it_reads_again(worker: Worker) -> None:
+    probed: list[bool] = []
+
+    def probe() -> None:
+        probed.append(True)
+        raise RuntimeError("device-side assert")
+
+    worker.probe = probe
+    failing(worker, 2)
+    assert worker.healthy(20)
+    assert not probed
+    failing(worker, 1)
+    wait_for(lambda: not worker.healthy(20))
+    well = work()
+    worker.submit(well)
+    well.done.result(20)
+    wait_for(lambda: worker.healthy(20))
+
+
+def test_requests_that_fail_alone_leave_it_healthy(worker: Worker) -> None:
+    probed: list[bool] = []
+    worker.probe = lambda: probed.append(worker.healthy(20))
+    failing(worker, 3)
+    wait_for(lambda: probed == [True])
+    failing(worker, 2)
+    assert worker.run(lambda: len(probed)).result(20) == 1
+    assert worker.healthy(20)
