@@ -451,4 +451,4 @@ def test_what_the_page_tells_can_be_done() -> None:
     read = Recipe.read(ROOT / recipe, overrides)
     assert read.lora is not None
     assert (ROOT / str(read.lora.start) / "adapter_config.json").is_file()
-    assert read.settings().prior == 0.05
+    assert read.settings().prior == 0.075
