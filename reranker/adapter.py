@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reranker.adapted_tokens import adapt_partly
 from reranker.errors import ModelError
 from reranker.loading import brief
 from reranker.pretrained import describe, read_json
@@ -50,6 +49,8 @@ def apply_adapter(model: PreTrainedModel, folder: Path, *, partly: bool = False)
     adapted = attach_adapter(model, folder)
     attached: PreTrainedModel = adapted.get_base_model()
     if partly:
+        from reranker.adapted_tokens import adapt_partly
+
         adapt_partly(attached)
     elif not getattr(model, "is_quantized", False):
         return adapted.merge_and_unload()
