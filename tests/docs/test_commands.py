@@ -131,6 +131,7 @@ def test_a_command_could_be_run(command):
         "cat x | nope",
     ],
 )
+@pytest.mark.filterwarnings("ignore")
 def test_what_is_not_there_is_found(command):
     with pytest.raises((AssertionError, AttributeError, ImportError)):
         check_line(command)
