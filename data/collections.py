@@ -38,7 +38,7 @@ def load(name: str, split: str | None = None) -> Collection:
         from data.irds import load_irds
 
         return load_irds(name.removeprefix("irds:"), split)
-    return read_beir(_folder(name), split)
+    return read_beir(folder_of(name), split)
 
 
 def folders() -> dict[str, Path]:
@@ -56,7 +56,12 @@ def _root() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or SHARED)
 
 
-def _folder(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Where a collection lies that is a folder, or the name of one.
+
+    Raises:
+        DataError: for neither.
+    """
     path = Path(name)
     if _is_beir(path) or (len(path.parts) > 1 and path.is_dir()):
         return path

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from data.beir import write_beir
-from data.collections import EMBEDDED, folders, load
-from reranker.collection import default_split, splits
+from data.collections import EMBEDDED, folder_of, load
+from reranker.collection import default_split
 from reranker.errors import DataError
 
 # What a data set of ir_datasets calls its splits, somewhere in its name.
@@ -43,9 +43,7 @@ def _folder(name: str) -> Path | None:
     """The folder that a collection is read from, where it is one."""
     if name == EMBEDDED or name.startswith(("hf:", "irds:")):
         return None
-    path = Path(name)
-    found = path if splits(path) else folders().get(name, path)
-    return found if found.is_dir() else None
+    return folder_of(name)
 
 
 def _split(name: str, source: Path | None) -> str:
