@@ -1,10 +1,11 @@
 """The study: `python -m benchmarks.study COLLECTIONS RUNS` makes every run of docs/study.md.
 
 `benchmarks/study/parts.yaml` lists its parts, each a benchmark's command; each writes a folder of
-`benchmarks/results/`, from which `make docs` draws the tables. A part whose results are there by
-the same command is passed over, and a part that was stopped goes on where it was.
+`benchmarks/results/`, from which `make docs` draws the tables. A part is passed over whose results
+are there by the same command, of the default that ships; one that was stopped goes on where it was.
 """
 
+import hashlib
 import json
 import shlex
 import subprocess
@@ -21,10 +22,14 @@ from rich.console import Console
 from benchmarks.quality import RESULTS
 from benchmarks.study.failures import record
 from benchmarks.study.plots import draw
+from benchmarks.work import DIGEST_LENGTH
 from reranker.cli.terminal import run_app
+from reranker.embedded import shipped_adapter
 from reranker.errors import DataError, InputError
+from reranker.files import write_atomically
 
 PARTS = Path(__file__).with_name("parts.yaml")
+DEFAULT, PRINTED = "default", ("adapter_model.safetensors", "reranker.json")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -44,10 +49,17 @@ class Part:
         return shlex.join(["python", "-m", f"benchmarks.{self.benchmark}", *self.arguments])
 
     @property
+    def results(self) -> Path:
+        """The file that the benchmark writes."""
+        return RESULTS / self.arguments[0] / "results.json"
+
+    @property
     def done(self) -> bool:
-        """Whether results of this very command are there."""
-        path = RESULTS / self.arguments[0] / "results.json"
-        return path.is_file() and json.loads(path.read_text("utf-8"))["command"] == self.command
+        """Whether results of this very command, and of this default, are there."""
+        if not self.results.is_file():
+            return False
+        found = json.loads(self.results.read_text("utf-8"))
+        return (found["command"], found.get(DEFAULT)) == (self.command, default_print())
 
     def run(self) -> None:
         """Run the benchmark in a process of its own.
@@ -62,6 +74,20 @@ class Part:
                 f"part {self.name!r} ended with exit status {status}, for the reason above; the "
                 "same command goes on from here"
             )
+        self.sign()
+
+    def sign(self) -> None:
+        """Say in the results which default they are of."""
+        found = json.loads(self.results.read_text("utf-8"))
+        text = json.dumps({**found, DEFAULT: default_print()}, indent=1, ensure_ascii=False)
+        write_atomically(self.results, text + "\n")
+
+
+def default_print() -> str:
+    """What tells the default that ships, its weights and settings, from any other."""
+    folder = shipped_adapter()
+    read = [(folder / name).read_bytes() for name in PRINTED] if folder else []
+    return hashlib.sha256(b"".join(read)).hexdigest()[:DIGEST_LENGTH]
 
 
 def parts(text: str, folders: Mapping[str, str]) -> Iterator[Part]:

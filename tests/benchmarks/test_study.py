@@ -83,9 +83,25 @@ def test_the_parts_of_the_project_are_benchmarks_with_names_of_their_own() -> No
 
 
 def test_a_part_is_done_when_this_very_command_was(results: Path) -> None:
-    assert study.Part("demo", "quality", ("demo",)).done
+    part = study.Part("demo", "quality", ("demo",))
+    assert not part.done
+    part.sign()
+    assert part.done
     assert not study.Part("demo", "quality", ("demo", "--queries", "3")).done
     assert not study.Part("demo", "quality", ("other",)).done
+
+
+def test_a_part_is_run_again_for_another_default(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = study.Part("demo", "quality", ("demo",))
+    part.sign()
+    for name in study.PRINTED:
+        (tmp_path / name).write_bytes(b"trained anew")
+    monkeypatch.setattr(study, "shipped_adapter", lambda: tmp_path)
+    assert not part.done
+    part.sign()
+    assert part.done
 
 
 def test_a_part_that_fails_stops_the_study(capfd: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +116,7 @@ def test_parts_that_are_done_are_passed_over(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    study.Part("demo", "quality", ("demo",)).sign()
     listed = tmp_path / "study.yaml"
     listed.write_text("demo: quality demo\nnew: quality new --queries 3\n")
     asked: list[str] = []
