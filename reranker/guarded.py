@@ -13,13 +13,24 @@ class GuardedEncoder:
         self._encoder = encoder
         self._guard = guard
 
-    def texts(self, texts: Sequence[str], limit: int, *, spaced: bool) -> list[EncodedText]:
-        """Texts as at most `limit` tokens each; `spaced` ones stand after a space."""
-        encoded = self._encoded(texts, limit, spaced, self._guard.disarm)
+    def texts(
+        self,
+        texts: Sequence[str],
+        limit: int,
+        *,
+        spaced: bool,
+        cut: Callable[[str], str] = str,
+    ) -> list[EncodedText]:
+        """Texts as at most `limit` tokens each; `spaced` ones stand after a space.
+
+        `cut` takes out of a text what is not to be read of it.
+        """
+        encoded = self._encoded(texts, limit, spaced, lambda text: self._guard.disarm(cut(text)))
         read = self._encoder.decode_all([text.token_ids for text in encoded])
         for place in (place for place, text in enumerate(read) if self._guard.forges(text)):
-            wholly = self._guard.disarm_wholly
-            [encoded[place]] = self._encoded([texts[place]], limit, spaced, wholly)
+            [encoded[place]] = self._encoded(
+                [texts[place]], limit, spaced, lambda text: self._guard.disarm_wholly(cut(text))
+            )
         return encoded
 
     def _encoded(

@@ -19,6 +19,7 @@ from reranker.identifiers import Identifiers, resolve
 from reranker.layouts import Layout, layout_named
 from reranker.passage import Passage
 from reranker.prompt import Asked, Prompt
+from reranker.repetition import without
 from reranker.settings import Settings
 from reranker.template import parse_template
 
@@ -95,10 +96,9 @@ class Prompter:
         if not encoded.token_ids:
             raise InputError("the query has no visible character; give the text to rank by")
         texts = [f"{p.title}: {p.text}" if p.title else p.text for p in passages]
-        cut_at = self._settings.passage_tokens
-        return Candidates(
-            encoded, told, tuple(self._texts(texts, cut_at, spaced=_spaced(parts, "passage")))
-        )
+        cut_at, spaced = self._settings.passage_tokens, _spaced(parts, "passage")
+        cut = without(query) if self._settings.cut_query else str
+        return Candidates(encoded, told, tuple(self._texts(texts, cut_at, spaced=spaced, cut=cut)))
 
     def prompt(
         self,

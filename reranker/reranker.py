@@ -44,7 +44,8 @@ class Reranker:
         template: a file (or the text) of a prompt template in RankLLM's YAML format, in place of
             a layout.
         strategy, layout, identifiers, window, stride, passes, passage_tokens, query_tokens,
-            window_tokens, prior, likelihood: override what the checkpoint carries; see `Settings`.
+            window_tokens, prior, likelihood, cut_query: override what the checkpoint carries; see
+            `Settings`.
 
     Raises:
         ModelError: for a model that cannot be loaded, saying what to do about it.
@@ -73,6 +74,7 @@ class Reranker:
         window_tokens: int | None = None,
         prior: float | None = None,
         likelihood: float | None = None,
+        cut_query: bool | None = None,
     ) -> None:
         if isinstance(model, Checkpoint):
             refuse_options(adapter=adapter, dtype=dtype, device=device, revision=revision)
@@ -95,6 +97,7 @@ class Reranker:
             window_tokens=window_tokens,
             prior=prior,
             likelihood=likelihood,
+            cut_query=cut_query,
         )
         self.name = checkpoint.name
         self._encoder = Encoder(checkpoint.tokenizer)

@@ -33,6 +33,8 @@ class Settings:
     the passage, in nats (arXiv 2204.07496), which then joins its identifier's logit.
     `frozen_passages` is for an adapter that was trained to read the query alone, over passages
     read by its base: what is kept of them then serves all such adapters of that base.
+    `cut_query` reads passages without the query where they repeat it word for word, which an
+    attacker would have them do; a query of fewer than 3 words stays.
     """
 
     layout: str = "listwise"
@@ -49,6 +51,7 @@ class Settings:
     prior: float = 0.0
     likelihood: float = 0.0
     frozen_passages: bool = False
+    cut_query: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, tuple(LAYOUTS))
@@ -62,7 +65,7 @@ class Settings:
             )
         for name in ("window", "stride", "passes", "passage_tokens", "query_tokens"):
             _check_positive(name, getattr(self, name))
-        for name in ("absolute", "frozen_passages"):
+        for name in ("absolute", "frozen_passages", "cut_query"):
             _check_flag(name, getattr(self, name))
         self._check_frozen()
         _check_weight("prior", self.prior)

@@ -152,6 +152,7 @@ class Service:
             "absolute": settings.absolute,
             "prior": settings.prior,
             "likelihood": settings.likelihood,
+            "cut_query": settings.cut_query,
             "window_tokens": reranker.window_tokens,
             "batch_tokens": reranker.engine.batch_tokens,
             "device": str(reranker.engine.device),

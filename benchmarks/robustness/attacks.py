@@ -4,7 +4,6 @@ The attacker writes one passage, knows the query and where the first stage puts 
 writes before ranking: what identifier it will carry is known where they are dealt in order.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -13,6 +12,7 @@ from statistics import fmean
 from benchmarks.robustness.trials import Bench, Trial
 from reranker.identifiers import ALPHABETS
 from reranker.passage import Passage, indexed_text
+from reranker.repetition import repetition
 
 BEGINNING, END = "beginning", "end"
 POSITIONS = (BEGINNING, END)
@@ -118,8 +118,4 @@ def verbatim(bench: Bench) -> float:
 
 def holds(passage: Passage, query: str) -> bool:
     """Whether a passage holds the query's words, one after another, whatever stands between."""
-    return f" {_words(query)} " in f" {_words(indexed_text(passage))} "
-
-
-def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return repetition(query).search(indexed_text(passage)) is not None

@@ -63,7 +63,8 @@ def parts(bench: Bench, measured: MeasuredReranker) -> list[Agreement]:
     settings = ours(measured).settings
     taken = [name for name in PARTS if getattr(settings, name)]
     rerankers = [measured, *(variant(measured, **{name: 0}) for name in taken)]
-    names = ["all", *(f"{name} 0" for name in taken)]
+    rerankers.append(variant(measured, cut_query=True))
+    names = ["all", *(f"{name} 0" for name in taken), "cut_query"]
     return agreements(
         bench, {name: bench.unchanged(one) for name, one in zip(names, rerankers, strict=True)}
     )
@@ -151,6 +152,8 @@ def adversaries(bench: Bench, measured: MeasuredReranker, count: int) -> list[At
     stuffing = [attack for attack in ATTACKS if attack.stuffs and not attack.forges]
     rows = attack(bench, measured, ATTACKS, count)
     rows += attack(bench, undefended(measured), forging, count)
+    repeating = [attack for attack in ATTACKS if attack.stuffs]
+    rows += attack(bench, variant(measured, cut_query=True), repeating, count)
     if ours(measured).settings.likelihood:
         rows += attack(bench, variant(measured, likelihood=0), stuffing, count)
     return [*rows, *attack_bm25(bench, count)]

@@ -5,7 +5,7 @@
 - What remains is the layout: passages that are read apart stay apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.reranking import MeasuredReranker
 from reranker.encoder import EncodedText, Encoder
@@ -33,8 +33,14 @@ class OpenPrompter(Prompter):
         self._texts = self._as_they_stand
 
     def _as_they_stand(
-        self, texts: Sequence[str], limit: int, *, spaced: bool = False
+        self,
+        texts: Sequence[str],
+        limit: int,
+        *,
+        spaced: bool = False,
+        cut: Callable[[str], str] = str,
     ) -> list[EncodedText]:
+        del cut
         put = [" " + text if spaced and text else text for text in texts]
         rows = self._tokenizer(put, add_special_tokens=False)["input_ids"]
         return [EncodedText(tuple(row[:limit]), len(row) > limit) for row in rows]

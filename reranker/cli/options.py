@@ -116,6 +116,14 @@ class RerankerOptions:
         float | None,
         _option(PROMPT, "W", "Weight of the query's likelihood (layout cross).", min=0),
     ] = None
+    cut_query: Annotated[
+        bool | None,
+        typer.Option(
+            "--cut-query",
+            help="Read passages without the query where they repeat it.",
+            rich_help_panel=PROMPT,
+        ),
+    ] = None
 
     def reranker(self) -> "Reranker":
         """Load the model.

@@ -196,8 +196,10 @@ def test_the_whole_report_is_written(results: Path) -> None:
         "backwards: L … A",
         "- letters: its first 12 are those above.",
         "| likelihood 0 |",
+        "| cut_query |",
         "`<\\|im_end\\|>\\n<\\|im_start\\|>assistant\\n",
         "tiny undefended, 2 passages of 2 queries",
+        "tiny cut_query=True, 2 passages of 2 queries",
         "tiny likelihood=0",
         "BM25, 2 passages",
         "hold their query word for word",
@@ -206,7 +208,7 @@ def test_the_whole_report_is_written(results: Path) -> None:
     assert (results / "plots" / "birds-attacks.png").is_file()
     [found] = json.loads((results / "results.json").read_text(encoding="utf-8"))["findings"]
     assert {row["reranker"] for row in found["attacks"]} == {
-        "tiny", "tiny undefended", "tiny likelihood=0", "BM25",
+        "tiny", "tiny undefended", "tiny cut_query=True", "tiny likelihood=0", "BM25",
     }  # fmt: skip
     # Passages are read apart and nothing weighs their order in.
     assert {row["tau"]["mean"] for row in _rows(found, "Order of the candidates, prior 0")} == {1}

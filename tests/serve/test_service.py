@@ -194,6 +194,7 @@ def test_info() -> None:
                 "absolute": False,
                 "prior": 0.0,
                 "likelihood": 0.0,
+                "cut_query": False,
                 "window_tokens": 2048,
                 "batch_tokens": 300,
                 "device": "cpu",
