@@ -25,16 +25,23 @@ class GuardedEncoder:
 
         `cut` takes out of a text what is not to be read of it.
         """
-        encoded = self._encoded(texts, limit, spaced, lambda text: self._guard.disarm(cut(text)))
+        encoded = self._encoded(texts, limit, spaced, cut, self._guard.disarm)
         read = self._encoder.decode_all([text.token_ids for text in encoded])
         for place in (place for place, text in enumerate(read) if self._guard.forges(text)):
-            [encoded[place]] = self._encoded(
-                [texts[place]], limit, spaced, lambda text: self._guard.disarm_wholly(cut(text))
-            )
+            wholly = self._guard.disarm_wholly
+            [encoded[place]] = self._encoded([texts[place]], limit, spaced, cut, wholly)
         return encoded
 
     def _encoded(
-        self, texts: Sequence[str], limit: int, spaced: bool, disarm: Callable[[str], str]
+        self,
+        texts: Sequence[str],
+        limit: int,
+        spaced: bool,
+        cut: Callable[[str], str],
+        disarm: Callable[[str], str],
     ) -> list[EncodedText]:
-        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=disarm)
+        def rewritten(text: str) -> str:
+            return disarm(cut(text))
+
+        encoded = self._encoder.texts(texts, limit, spaced=spaced, disarm=rewritten)
         return [EncodedText(self._guard.filter(text.token_ids), text.cut) for text in encoded]

@@ -5,7 +5,6 @@
 are there by the same command, of the default that ships; one that was stopped goes on where it was.
 """
 
-import hashlib
 import json
 import shlex
 import subprocess
@@ -22,7 +21,8 @@ from rich.console import Console
 from benchmarks.quality import RESULTS
 from benchmarks.study.failures import record
 from benchmarks.study.plots import draw
-from benchmarks.work import DIGEST_LENGTH
+from benchmarks.work import digest
+from reranker.cache import sha256_of
 from reranker.cli.terminal import run_app
 from reranker.embedded import shipped_adapter
 from reranker.errors import DataError, InputError
@@ -86,8 +86,7 @@ class Part:
 def default_print() -> str:
     """What tells the default that ships, its weights and settings, from any other."""
     folder = shipped_adapter()
-    read = [(folder / name).read_bytes() for name in PRINTED] if folder else []
-    return hashlib.sha256(b"".join(read)).hexdigest()[:DIGEST_LENGTH]
+    return digest([sha256_of(folder / name) for name in PRINTED] if folder else [])
 
 
 def parts(text: str, folders: Mapping[str, str]) -> Iterator[Part]:
