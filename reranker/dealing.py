@@ -18,9 +18,14 @@ def ordered(
 
 
 def by_content(passages: Sequence[EncodedText]) -> list[int]:
-    """Each passage's place in an order of their contents that is no order of merit."""
+    """Each passage's place in `content_order`."""
+    return _inverse(content_order(passages))
+
+
+def content_order(passages: Sequence[EncodedText]) -> list[int]:
+    """Places of passages in an order that follows from their contents and is none of merit."""
     digests = [blake2b(repr(passage.token_ids).encode()).digest() for passage in passages]
-    return _inverse(sorted(range(len(passages)), key=lambda place: digests[place]))
+    return sorted(range(len(passages)), key=lambda place: digests[place])
 
 
 def _inverse(order: Sequence[int]) -> list[int]:

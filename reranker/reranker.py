@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from reranker.encoder import Encoder
 from reranker.engine import Engine
 from reranker.errors import InputError, SettingsError
 from reranker.inputs import check_options, check_pairs, check_query
+from reranker.jobs import job_of, strategy_over
 from reranker.lockstep import Job, Lockstep, run
 from reranker.overrides import overridden, refuse_options
 from reranker.passage import Passage, as_passages
@@ -265,15 +265,12 @@ class Reranker:
 
         A window above `window_tokens` would be cut to it.
         """
-        windows = foreseen(self._strategy(len(candidates)))
+        windows = foreseen(strategy_over(self._prompter, self._strategies, candidates))
         return [self._prompter.uncut_tokens(candidates, window) for window in windows]
 
     def job(self, candidates: Candidates, *, priority: float = 0) -> Job:
         """What ranks candidates in a `Lockstep` over `engine`; `Ranking.of` reads it when done."""
-        prompt = partial(self._prompter.prompt, candidates)
-        strategy = self._strategy(len(candidates))
-        prior = self._prompter.prior(candidates)
-        return Job(strategy, prompt, priority=priority, prior=prior)
+        return job_of(self._prompter, self._strategies, candidates, priority=priority)
 
     def keep(self, passages: Iterable[object]) -> int:
         """Read passages ahead of any query, so that ranking them costs the query alone.
@@ -295,7 +292,7 @@ class Reranker:
     def _set(self, settings: Settings) -> None:
         self._settings = settings
         self._prompter = Prompter(self._encoder, settings, self._context)
-        self._strategy = strategy_of(settings)
+        self._strategies = strategy_of(settings)
         if settings.strategy != "full":
             self._prompter.identifiers.first(settings.window)
 

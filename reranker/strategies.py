@@ -79,6 +79,20 @@ def ranked(window: Sequence[int], scores: Scores) -> list[int]:
     return sorted(window, key=lambda place: (-score[place], place))
 
 
+def rearranged(strategy: Strategy, order: Sequence[int]) -> Strategy:
+    """A strategy over candidates that are given to it in this order: their places, each once.
+
+    Windows, ties and all follow that order; the places that come out are first-stage places.
+    """
+    try:
+        windows = next(strategy)
+        while True:
+            moved = [tuple(order[place] for place in window) for window in windows]
+            windows = strategy.send((yield moved))
+    except StopIteration as stop:
+        return [order[place] for place in stop.value]
+
+
 def foreseen(strategy: Strategy) -> Iterator[Window]:
     """The windows that a strategy asks for where all scores are equal."""
     try:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from data.measures import ndcg
+from reranker.jobs import job_of
 from reranker.lockstep import Job, Lockstep, run
 from reranker.prompt import Prompt
 from reranker.prompter import Prompter
@@ -32,7 +33,7 @@ class Evaluation:
         self, dev: Sequence[DevSet], prompter: Prompter, settings: Settings, *, pass_tokens: int
     ) -> None:
         self.dev, self.pass_tokens = tuple(dev), pass_tokens
-        self._prompter, self._strategy = prompter, strategy_of(settings)
+        self._prompter, self._strategies = prompter, strategy_of(settings)
         self._frozen = settings.frozen_passages
 
     def measure(self, model: nn.Module, device: torch.device) -> dict[str, float]:
@@ -58,9 +59,7 @@ class Evaluation:
 
     def _job(self, query: DevQuery) -> Job:
         candidates = self._prompter.encode(query.text, query.passages)
-        prompt = partial(self._prompter.prompt, candidates)
-        prior = self._prompter.prior(candidates)
-        return Job(self._strategy(len(query.passages)), prompt, prior=prior)
+        return job_of(self._prompter, self._strategies, candidates)
 
 
 def _score(

@@ -16,7 +16,7 @@ from training.window import Sizes, Window
 
 _TRIES = 16
 # Apart from the draws of `training.mixture`, whose spawn keys are longer.
-_LENGTHS, _DECOYS = 3, 4
+_LENGTHS, _DECOYS, _LIKELIHOOD = 3, 4, 5
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ class Examples:
         separators: adds answers, for language-modelling losses.
         decoys: the share of windows that get a decoy, see `training.decoys`.
         frozen: passages are read by the base alone.
+        likelihood_dropout: the share of windows whose scores are the identifiers' logits alone.
     """
 
     def __init__(
@@ -112,8 +113,9 @@ class Examples:
         separators: Separators | None = None,
         decoys: float = 0.0,
         frozen: bool = False,
+        likelihood_dropout: float = 0.0,
     ) -> None:
-        self.frozen = frozen
+        self.frozen, self.likelihood_dropout = frozen, likelihood_dropout
         self.mixture, self.prompter, self.lengths = mixture, prompter, lengths
         self.count, self.separators, self.decoys = count, separators, decoys
 
@@ -127,7 +129,7 @@ class Examples:
         for number in range(index, index + _TRIES):
             window = self._window(number)
             try:
-                return self._example(window, limit)
+                return self._dropped(self._example(window, limit), number)
             except InputError as error:
                 log.warning("window %d (%.40r) skipped: %s", number, window.row.query, error)
         raise TrainingError(
@@ -144,6 +146,12 @@ class Examples:
         window, rng = self.mixture.window(number), self._rng(_DECOYS, number)
         decoyed = rng.random() < self.decoys
         return replace(window, row=with_decoy(window.row, rng)) if decoyed else window
+
+    def _dropped(self, example: Example, number: int) -> Example:
+        """The example, maybe without its queries' likelihoods."""
+        if self._rng(_LIKELIHOOD, number).random() >= self.likelihood_dropout:
+            return example
+        return replace(example, branches=tuple(replace(b, asked=None) for b in example.branches))
 
     def _example(self, window: Window, limit: int) -> Example:
         row = window.row

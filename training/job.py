@@ -113,6 +113,7 @@ def examples_of(
         count=recipe.steps * recipe.batch,
         separators=separators,
         decoys=recipe.decoys,
+        likelihood_dropout=recipe.likelihood_dropout,
         frozen=settings.frozen_passages,
     )
 

@@ -203,8 +203,8 @@ def _answers(branches: Sequence[Branch], read: Tensor) -> Answers | None:
 
 
 def _queries(branches: Sequence[Branch], read: Tensor, null: bool) -> Queries | None:
-    asked = branches[0].asked
-    if asked is None:
+    weight = next((branch.asked.weight for branch in branches if branch.asked), None)
+    if weight is None:
         return None
     width = max(len(branch.labels) for branch in branches) + null
     found = [
@@ -213,12 +213,16 @@ def _queries(branches: Sequence[Branch], read: Tensor, null: bool) -> Queries | 
         for place, token, candidate in _asked(branch, last, width)
     ]
     places, targets, candidates = (torch.tensor(column) for column in zip(*found, strict=True))
-    return Queries(places, targets, candidates, width, asked.weight)
+    return Queries(places, targets, candidates, width, weight)
 
 
 def _asked(branch: Branch, last: int, width: int) -> Iterator[tuple[int, int, int]]:
-    """(place before it, token, candidate's place) of the query's tokens after every passage."""
-    assert branch.asked is not None, "called where the likelihood is asked for"
+    """(place before it, token, candidate's place) of the query's tokens after every passage.
+
+    Nothing for a query whose scores are its identifiers' logits alone.
+    """
+    if branch.asked is None:
+        return
     start = last + 1 - len(branch.token_ids) - sum(map(len, branch.tails))
     for number, tail in enumerate(branch.tails):
         candidate = number if number < len(branch.labels) else width - 1

@@ -31,7 +31,9 @@ class Recipe:
     trains every weight. `neftune` is the noise's alpha (arXiv 2310.05914), 0 for none.
     `absolute` is the weight of a loss that makes scores absolute, against a null candidate (see
     `training.objectives.absolute`); 0 for none. `decoys` is the share of windows in which a passage
-    that does not answer repeats a query (see `training.decoys`).
+    that does not answer repeats a query (see `training.decoys`). `likelihood_dropout` is the share
+    of windows scored by the identifiers' logits alone, where the query's likelihood is part of the
+    scores: so that the identifiers learn to rank where the likelihood could do it by itself.
     `fsdp` cuts the model up over the processes of the run. Of `reranker`, the settings that the
     result carries, what is not given is as in `Settings`, but for the layout (`suffix`) and
     `passage_tokens` (the most that is trained).
@@ -52,6 +54,7 @@ class Recipe:
     identifiers: int | None = None
     queries: int = 1
     decoys: float = 0.0
+    likelihood_dropout: float = 0.0
     lora: Lora | None = field(default_factory=Lora)
     neftune: float = 0.0
     gradient_checkpointing: bool = False
@@ -107,8 +110,14 @@ class Recipe:
         for name in ("neftune", "weight_decay", "clip", "absolute"):
             if not 0 <= getattr(self, name) < 1e30:
                 raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
-        if not 0 <= self.decoys <= 1:
-            raise SettingsError(f"decoys is a share from 0 to 1, found {self.decoys}")
+        for name in ("decoys", "likelihood_dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} is a share from 0 to 1, found {getattr(self, name)}")
+        if self.likelihood_dropout and not self.settings().likelihood:
+            raise SettingsError(
+                f"likelihood_dropout is {self.likelihood_dropout} and no likelihood is part of "
+                "the scores; set reranker.likelihood above 0, or likelihood_dropout to 0"
+            )
         if not 0 < self.learning_rate < 1e30:
             raise SettingsError(f"learning_rate must be above 0, found {self.learning_rate}")
 

@@ -11,6 +11,7 @@ from reranker.strategies import (
     foreseen,
     full,
     partition,
+    rearranged,
     sliding,
     strategy_of,
 )
@@ -176,3 +177,17 @@ def test_windows_are_foreseen_as_if_all_tied() -> None:
     ]
     # Nothing beats the pivot, so there is no last round.
     assert list(foreseen(partition(7, window=4))) == [(0, 1, 2, 3), (1, 4, 5, 6)]
+
+
+@given(st.permutations(range(23)), st.integers(2, 7))
+def test_rearranged_is_the_strategy_over_candidates_in_that_order(
+    order: list[int], window: int
+) -> None:
+    merit = [float((7 * place) % 5) for place in range(23)]
+    expected, plain = drive(partition(23, window=window), lambda w: [merit[p] for p in w])
+    place = {candidate: number for number, candidate in enumerate(order)}
+    found, rounds = drive(
+        rearranged(partition(23, window=window), order), lambda w: [merit[place[p]] for p in w]
+    )
+    assert [place[candidate] for candidate in found] == expected
+    assert [[tuple(place[p] for p in w) for w in asked] for asked in rounds] == plain

@@ -96,3 +96,33 @@ def test_a_layout_that_asks_no_passage_is_refused(toy, tmp_path):
     recipe = toy_recipe(toy, "reranker.layout=suffix", "reranker.likelihood=0.5")
     with pytest.raises(SettingsError, match="layout='cross'"):
         train(recipe, tmp_path / "out")
+
+
+def test_a_share_of_windows_is_scored_by_the_identifiers_alone():
+    made = prompter(absolute=True)
+    row = Row("one", PASSAGES, (1.0, 0.0, 0.0, 0.0))
+    mixture = Mixture([Source([row])], sizes=Sizes(4, 4), identifiers=30)
+
+    def examples(share):
+        return [*Examples(mixture, made, lengths=Sizes(16, 16), count=40, likelihood_dropout=share)]
+
+    whole, half, none = (examples(share) for share in (0, 0.5, 1))
+    assert all(one.branches[0].asked for one in whole)
+    assert 10 < sum(one.branches[0].asked is None for one in half) < 30
+    model = tiny_model(tiny_tokenizer())
+    pack_attention(model)
+    # What the others are scored by in the same pack changes nothing for them.
+    pairs = [(one, kept) for one, kept in zip(half, whole, strict=True) if one == kept][:2]
+    mixed = [none[0], pairs[0][0], none[1], pairs[1][0]]
+    apart = [none[0], pairs[0][1], none[1], pairs[1][1]]
+    with torch.no_grad():
+        together = identifier_logits(model, packed(mixed))
+        alone = torch.cat([identifier_logits(model, packed([one])) for one in apart])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_dropout_without_a_likelihood_is_refused(toy):
+    with pytest.raises(SettingsError, match=r"no likelihood is part of the scores; set reranker"):
+        toy_recipe(toy, "reranker.layout=cross", "likelihood_dropout=0.5")
+    with pytest.raises(SettingsError, match=r"share from 0 to 1, found 2"):
+        toy_recipe(toy, "reranker.layout=cross", "reranker.likelihood=1", "likelihood_dropout=2")
