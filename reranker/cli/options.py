@@ -119,7 +119,7 @@ class RerankerOptions:
     cut_query: Annotated[
         bool | None,
         typer.Option(
-            "--cut-query",
+            "--cut-query/--no-cut-query",
             help="Read passages without the query where they repeat it.",
             rich_help_panel=PROMPT,
         ),
