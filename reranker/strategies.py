@@ -1,9 +1,9 @@
 """Strategies: generators that yield windows, are sent their scores and return an order.
 
 A strategy knows how many candidates there are and nothing of models. It yields lists of
-windows that may be scored together, each a tuple of places in first-stage order, and returns
-all places, best first. Within a window the higher score goes first, and the first stage's order
-breaks ties. Whatever the scores are, the order is a permutation.
+windows that may be scored together, each a tuple of places in the order that candidates
+are given to it, and returns all places, best first. Within a window the higher score goes first,
+and the order given breaks ties. Whatever the scores are, the order is a permutation.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -74,7 +74,7 @@ def _ranked(window: Window) -> Strategy:
 
 
 def ranked(window: Sequence[int], scores: Scores) -> list[int]:
-    """A window's places by falling score; the first stage's order breaks ties."""
+    """A window's places by falling score; the order of places breaks ties."""
     score = dict(zip(window, scores, strict=True))
     return sorted(window, key=lambda place: (-score[place], place))
 
