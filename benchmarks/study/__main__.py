@@ -19,17 +19,14 @@ import yaml
 from rich.console import Console
 
 from benchmarks.quality import RESULTS
+from benchmarks.study.default import of_the_default, signed
 from benchmarks.study.failures import record
 from benchmarks.study.plots import draw
-from benchmarks.work import digest
-from reranker.cache import sha256_of
 from reranker.cli.terminal import run_app
-from reranker.embedded import shipped_adapter
 from reranker.errors import DataError, InputError
 from reranker.files import write_atomically
 
 PARTS = Path(__file__).with_name("parts.yaml")
-DEFAULT, PRINTED = "default", ("adapter_model.safetensors", "reranker.json")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console()
@@ -59,7 +56,7 @@ class Part:
         if not self.results.is_file():
             return False
         found = json.loads(self.results.read_text("utf-8"))
-        return (found["command"], found.get(DEFAULT)) == (self.command, default_print())
+        return bool(found["command"] == self.command) and of_the_default(found)
 
     def run(self) -> None:
         """Run the benchmark in a process of its own.
@@ -79,14 +76,8 @@ class Part:
     def sign(self) -> None:
         """Say in the results which default they are of."""
         found = json.loads(self.results.read_text("utf-8"))
-        text = json.dumps({**found, DEFAULT: default_print()}, indent=1, ensure_ascii=False)
+        text = json.dumps(signed(found), indent=1, ensure_ascii=False)
         write_atomically(self.results, text + "\n")
-
-
-def default_print() -> str:
-    """What tells the default that ships, its weights and settings, from any other."""
-    folder = shipped_adapter()
-    return digest([sha256_of(folder / name) for name in PRINTED] if folder else [])
 
 
 def parts(text: str, folders: Mapping[str, str]) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from benchmarks.feedback.report import Change, measured
 from benchmarks.metrics import NDCG
 from benchmarks.quality import RESULTS
 from benchmarks.statistics import Interval, bootstrap, holm, randomisation_test
+from benchmarks.study.default import of_the_default
 from benchmarks.tables import number, p_value, table
 from reranker.errors import DataError
 
@@ -30,11 +31,12 @@ def read(name: str) -> Result:
 
 
 def source(name: str) -> str:
-    """The command that made a part's results, and when and where."""
+    """What made a part: the command, when and where, and whether by a former default."""
     result = read(name)
+    former = "" if of_the_default(result) else " **Run with a former default.**"
     return (
         f"```\n{result['command']}\n```\n\n{result['date']}; {result['machine']}. Everything else "
-        f"is in [{name}](../{RESULTS.as_posix()}/{name}/README.md)."
+        f"is in [{name}](../{RESULTS.as_posix()}/{name}/README.md).{former}"
     )
 
 

@@ -13,7 +13,7 @@ from benchmarks.quality import write
 from benchmarks.report import Report
 from benchmarks.reranking import MeasuredReranker
 from benchmarks.study import __main__ as study
-from benchmarks.study import failures, plots, tables
+from benchmarks.study import default, failures, plots, tables
 from reranker.collection import Collection
 from reranker.errors import DataError, InputError
 from reranker.run import Run, write_trec
@@ -96,10 +96,12 @@ def test_a_part_is_run_again_for_another_default(
 ) -> None:
     part = study.Part("demo", "quality", ("demo",))
     part.sign()
-    for name in study.PRINTED:
+    assert "former" not in tables.source("demo")
+    for name in default.PRINTED:
         (tmp_path / name).write_bytes(b"trained anew")
-    monkeypatch.setattr(study, "shipped_adapter", lambda: tmp_path)
+    monkeypatch.setattr(default, "shipped_adapter", lambda: tmp_path)
     assert not part.done
+    assert tables.source("demo").endswith("**Run with a former default.**")
     part.sign()
     assert part.done
 
