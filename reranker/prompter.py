@@ -40,7 +40,7 @@ class Prompter:
         guarded: how many identifiers, from the first, no text may imitate; as many as the
             settings' windows deal when not given.
 
-    `budget` is the most tokens of a window.
+    `settings` are those given; `budget` is the most tokens of a window.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Prompter:
     ) -> None:
         self.layout = _layout(settings)
         self._encoder = encoder
-        self._settings = settings
+        self.settings = settings
         probe = compile_form(self.layout, encoder, 2)
         self.identifiers = resolve(settings.identifiers, encoder, _tail(probe.closing))
         if guarded is None:
@@ -84,7 +84,7 @@ class Prompter:
         Raises:
             InputError: for a query without a visible character.
         """
-        limit = self._settings.query_tokens
+        limit = self.settings.query_tokens
         probe = self._form(1)
         parts = (*probe.prefix, *probe.blocks[0], *probe.closing)
         told_at = "instruction" if self._told_apart else "query"
@@ -96,8 +96,8 @@ class Prompter:
         if not encoded.token_ids:
             raise InputError("the query has no visible character; give the text to rank by")
         texts = [f"{p.title}: {p.text}" if p.title else p.text for p in passages]
-        cut_at, spaced = self._settings.passage_tokens, _spaced(parts, "passage")
-        cut = without(query) if self._settings.cut_query else str
+        cut_at, spaced = self.settings.passage_tokens, _spaced(parts, "passage")
+        cut = without(query) if self.settings.cut_query else str
         return Candidates(encoded, told, tuple(self._texts(texts, cut_at, spaced=spaced, cut=cut)))
 
     def prompt(
@@ -145,7 +145,7 @@ class Prompter:
 
     def asked(self, candidates: Candidates, passages: int) -> Asked | None:
         """Where blocks ask this query, if its likelihood is part of the scores; in window order."""
-        weight = self._settings.likelihood
+        weight = self.settings.likelihood
         if not weight:
             return None
         start, stop = span(self._form(1).tail, self._query(candidates), "query")
@@ -158,7 +158,7 @@ class Prompter:
         A likelihood is a sum over the query's tokens, so it spreads the further the more there are.
         """
         asked = self.asked(candidates, 0)
-        return self._settings.prior * (1 if asked is None else asked.stop - asked.start)
+        return self.settings.prior * (1 if asked is None else asked.stop - asked.start)
 
     @property
     def query_last(self) -> bool:

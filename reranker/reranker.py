@@ -19,7 +19,7 @@ from reranker.passage_cache import PassageCache
 from reranker.prompter import Prompter
 from reranker.ranking import Ranking
 from reranker.settings import Settings
-from reranker.strategies import foreseen, strategy_of
+from reranker.strategies import foreseen
 
 if TYPE_CHECKING:
     import torch
@@ -265,12 +265,12 @@ class Reranker:
 
         A window above `window_tokens` would be cut to it.
         """
-        windows = foreseen(strategy_over(self._prompter, self._strategies, candidates))
+        windows = foreseen(strategy_over(self._prompter, candidates))
         return [self._prompter.uncut_tokens(candidates, window) for window in windows]
 
     def job(self, candidates: Candidates, *, priority: float = 0) -> Job:
         """What ranks candidates in a `Lockstep` over `engine`; `Ranking.of` reads it when done."""
-        return job_of(self._prompter, self._strategies, candidates, priority=priority)
+        return job_of(self._prompter, candidates, priority=priority)
 
     def keep(self, passages: Iterable[object]) -> int:
         """Read passages ahead of any query, so that ranking them costs the query alone.
@@ -292,7 +292,6 @@ class Reranker:
     def _set(self, settings: Settings) -> None:
         self._settings = settings
         self._prompter = Prompter(self._encoder, settings, self._context)
-        self._strategies = strategy_of(settings)
         if settings.strategy != "full":
             self._prompter.identifiers.first(settings.window)
 

@@ -13,7 +13,6 @@ from reranker.lockstep import Job, Lockstep, run
 from reranker.prompt import Prompt
 from reranker.prompter import Prompter
 from reranker.settings import Settings
-from reranker.strategies import strategy_of
 from training.dev import DevQuery, DevSet
 from training.examples import example_of
 from training.pack import packed
@@ -33,7 +32,7 @@ class Evaluation:
         self, dev: Sequence[DevSet], prompter: Prompter, settings: Settings, *, pass_tokens: int
     ) -> None:
         self.dev, self.pass_tokens = tuple(dev), pass_tokens
-        self._prompter, self._strategies = prompter, strategy_of(settings)
+        self._prompter = prompter
         self._frozen = settings.frozen_passages
 
     def measure(self, model: nn.Module, device: torch.device) -> dict[str, float]:
@@ -59,7 +58,7 @@ class Evaluation:
 
     def _job(self, query: DevQuery) -> Job:
         candidates = self._prompter.encode(query.text, query.passages)
-        return job_of(self._prompter, self._strategies, candidates)
+        return job_of(self._prompter, candidates)
 
 
 def _score(

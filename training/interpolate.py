@@ -20,13 +20,14 @@ from reranker.cache import sha256_of
 from reranker.cli.terminal import run_app
 from reranker.errors import DataError
 from reranker.pretrained import read_json
-from training.recipe import FILE_NAME
+from reranker.settings import FILE_NAME as SETTINGS
+from training.recipe import FILE_NAME as RECIPE
+from training.record import FILE_NAME as RECORD
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-KEPT = (CONFIG, "reranker.json", FILE_NAME)
-RECORD = "training.json"
+KEPT = (CONFIG, SETTINGS, RECIPE)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
