@@ -6,9 +6,9 @@
 - Everything that a model does to its logits after the head is done by the model's own code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,46 +24,47 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def identifier_logits(model: "PreTrainedModel", pack: Pack, *, neftune: float = 0.0) -> Tensor:
-    """The logits of each passage's identifier after its prompt, less the null candidate's if any.
+class Logits(NamedTuple):
+    """What is read of a pack.
+
+    `scores` `(queries, passages)`: the logits of each passage's identifier after its prompt, less
+    the null candidate's if any, with the query's likelihood where it is part of them; what stands
+    at padding has no meaning. `answers` `(queries, tokens, vocabulary)` and `asked` `(tokens,
+    vocabulary)`: the logits that the pack's answers, and its queries' own tokens, are told by.
+    """
+
+    scores: Tensor
+    answers: Tensor | None = None
+    asked: Tensor | None = None
+
+
+def read_pack(
+    model: "PreTrainedModel",
+    pack: Pack,
+    *,
+    neftune: float = 0.0,
+    weights: Mapping[str, Tensor] | None = None,
+) -> Logits:
+    """The logits of a pack, by one forward pass.
 
     Args:
         model: a causal LM for which `pack_attention` was called.
         pack: the rows.
         neftune: the alpha of NEFTune's noise; 0 for none.
-
-    Returns:
-        `(queries, passages)`; what stands at padding has no meaning.
+        weights: by name, what to compute with in place of the model's own; a tied weight is named
+            under each of its names.
     """
-    head = model.get_output_embeddings()
-    if pack.queries is not None:
-        read = torch.cat([pack.read, pack.queries.read])
-        logits = _logits(model, pack, read, {}, neftune)
-        last, asked = torch.split(logits, [len(pack.read), len(pack.queries.read)])
-        return _scores(last[:, pack.identifiers], pack, asked)
-    if type(head) is not nn.Linear:
-        # A quantized or adapted head is computed whole, and its columns picked.
-        logits = _logits(model, pack, pack.read, {}, neftune)[:, pack.identifiers]
-    else:
-        logits = _logits(model, pack, pack.read, _narrow(model, head, pack.identifiers), neftune)
-    return _scores(logits, pack)
-
-
-def all_logits(
-    model: "PreTrainedModel", pack: Pack, *, neftune: float = 0.0
-) -> tuple[Tensor, Tensor]:
-    """The identifier logits as in `identifier_logits`, and those of the answers' tokens.
-
-    Returns:
-        `(queries, passages)` and `(rows, tokens, vocabulary)`.
-    """
-    assert pack.answers is not None, "the pack was made with answers"
-    read = pack.answers.read.flatten()
-    also = read[:0] if pack.queries is None else pack.queries.read
-    logits = _logits(model, pack, torch.cat([read, also]), {}, neftune)
-    tokens = logits[: len(read)].view(*pack.answers.read.shape, -1)
-    asked = None if pack.queries is None else logits[len(read) :]
-    return _scores(tokens[:, 0, pack.identifiers], pack, asked), tokens
+    swapped = dict(weights or {})
+    if pack.answers is None and pack.queries is None:
+        return Logits(_scores(_identifier_logits(model, pack, swapped, neftune), pack))
+    ends = pack.read if pack.answers is None else pack.answers.read.flatten()
+    also = ends[:0] if pack.queries is None else pack.queries.read
+    logits = _logits(model, pack, torch.cat([ends, also]), swapped, neftune)
+    last, asked = logits[: len(ends)], None if pack.queries is None else logits[len(ends) :]
+    if pack.answers is None:
+        return Logits(_scores(last[:, pack.identifiers], pack, asked), None, asked)
+    answers = last.view(*pack.answers.read.shape, -1)
+    return Logits(_scores(answers[:, 0, pack.identifiers], pack, asked), answers, asked)
 
 
 def pack_attention(model: "PreTrainedModel") -> None:
@@ -77,6 +78,18 @@ def pack_attention(model: "PreTrainedModel") -> None:
             f"{type(model).__name__} mixes rows that share a sequence, so it cannot be trained on "
             "packed rows; choose a model whose layers are all attention with rotary positions"
         )
+
+
+def _identifier_logits(
+    model: "PreTrainedModel", pack: Pack, swapped: dict[str, Tensor], neftune: float
+) -> Tensor:
+    """Every identifier's logits at the queries' ends, `(queries, identifiers)`."""
+    head = model.get_output_embeddings()
+    if type(head) is nn.Linear and not swapped:
+        narrow = _narrow(model, head, pack.identifiers)
+        return _logits(model, pack, pack.read, narrow, neftune)
+    # A quantized or adapted head is computed whole, and its columns picked.
+    return _logits(model, pack, pack.read, swapped, neftune)[:, pack.identifiers]
 
 
 def _scores(logits: Tensor, pack: Pack, asked: Tensor | None = None) -> Tensor:

@@ -80,6 +80,7 @@ def _trainer(
         evaluation=evaluation,
         result=result,
         pass_tokens=recipe.pass_tokens,
+        reference_kl=recipe.reference_kl,
     )
     if recipe.tensorboard:
         trainer.add_callback(events(result.folder / EVENTS))

@@ -1,7 +1,7 @@
 """The model in training: a base, LoRA on it or all of its weights, and its tokenizer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ from reranker.errors import SettingsError
 from reranker.loading import loading
 from reranker.pretrained import read_json
 from training.errors import TrainingError
-from training.forward import all_logits, identifier_logits, pack_attention
+from training.forward import pack_attention, read_pack
 from training.ingredients import Lora
 from training.pack import Pack
 from training.recipe import Recipe
+from training.reference import Reference
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 _ADAPTED = "base_model.model."
 
 
+class Output(NamedTuple):
+    """What a pass gives to the loss.
+
+    `scores` `(queries, passages)`; `answers` `(queries, tokens, vocabulary)`, for packs with
+    answers; `divergence`, a scalar, where the model has a reference (see `training.reference`).
+    """
+
+    scores: Tensor
+    answers: Tensor | None = None
+    divergence: Tensor | None = None
+
+
 class ListwiseModel(nn.Module):
     """A causal LM that gives a pack's identifier logits.
 
@@ -34,14 +47,21 @@ class ListwiseModel(nn.Module):
         base: the causal LM, with LoRA's layers in place where there are any.
         adapted: the same model as PEFT sees it; None trains every weight.
         neftune: the alpha of NEFTune's noise; 0 for none.
+        referred: whether to measure how far the queries' tokens move from the weights as given.
     """
 
     def __init__(
-        self, base: "PreTrainedModel", adapted: "PeftModel | None", *, neftune: float = 0.0
+        self,
+        base: "PreTrainedModel",
+        adapted: "PeftModel | None",
+        *,
+        neftune: float = 0.0,
+        referred: bool = False,
     ) -> None:
         super().__init__()
         self.base = base
         self.neftune = neftune
+        self.reference = Reference(base) if referred else None
         # In a tuple, so that its parameters are not counted twice.
         self._adapted = (adapted,)
 
@@ -50,11 +70,13 @@ class ListwiseModel(nn.Module):
         """The model as PEFT sees it, where there is LoRA."""
         return self._adapted[0]
 
-    def forward(self, pack: Pack) -> tuple[Tensor, Tensor | None]:
-        """Identifier logits `(rows, passages)`, and `(rows, tokens, vocabulary)` of answers."""
-        if pack.answers is not None:
-            return all_logits(self.base, pack, neftune=self.neftune)
-        return identifier_logits(self.base, pack, neftune=self.neftune), None
+    def forward(self, pack: Pack) -> Output:
+        """A pack's scores, and what else the loss reads of it."""
+        found = read_pack(self.base, pack, neftune=self.neftune)
+        if self.reference is None or found.asked is None:
+            return Output(found.scores, found.answers)
+        divergence = self.reference.divergence(self.base, pack, found.asked)
+        return Output(found.scores, found.answers, divergence)
 
     def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
         """Write the adapter, or the whole model, into a folder.
@@ -115,7 +137,9 @@ def build(recipe: Recipe) -> "tuple[ListwiseModel, PreTrainedTokenizerFast]":
         base.requires_grad_(True)
     if recipe.gradient_checkpointing:
         checkpoint_activations(base)
-    return ListwiseModel(base, adapted, neftune=recipe.neftune), checkpoint.tokenizer
+    referred = recipe.reference_kl > 0
+    model = ListwiseModel(base, adapted, neftune=recipe.neftune, referred=referred)
+    return model, checkpoint.tokenizer
 
 
 def precision(recipe: Recipe) -> torch.dtype:

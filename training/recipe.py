@@ -34,6 +34,8 @@ class Recipe:
     that does not answer repeats a query (see `training.decoys`). `likelihood_dropout` is the share
     of windows scored by the identifiers' logits alone, where the query's likelihood is part of the
     scores: so that the identifiers learn to rank where the likelihood could do it by itself.
+    `reference_kl` is the weight of a loss that keeps that likelihood near to what the first weights
+    make of it (see `training.reference`); 0 for none.
     `fsdp` cuts the model up over the processes of the run. Of `reranker`, the settings that the
     result carries, what is not given is as in `Settings`, but for the layout (`suffix`) and
     `passage_tokens` (the most that is trained).
@@ -55,6 +57,7 @@ class Recipe:
     queries: int = 1
     decoys: float = 0.0
     likelihood_dropout: float = 0.0
+    reference_kl: float = 0.0
     lora: Lora | None = field(default_factory=Lora)
     neftune: float = 0.0
     gradient_checkpointing: bool = False
@@ -90,6 +93,7 @@ class Recipe:
         check_least(1, log_every=self.log_every, save_every=self.save_every)
         check_least(1, evaluate_every=self.evaluate_every)
         self._check_amounts()
+        self._check_likelihood()
         if self.schedule not in SCHEDULES:
             raise SettingsError(f"unknown schedule {self.schedule!r}; known are {SCHEDULES}")
         if self.identifiers is not None and self.identifiers < self.window.most:
@@ -107,19 +111,27 @@ class Recipe:
             )
 
     def _check_amounts(self) -> None:
-        for name in ("neftune", "weight_decay", "clip", "absolute"):
+        for name in ("neftune", "weight_decay", "clip", "absolute", "reference_kl"):
             if not 0 <= getattr(self, name) < 1e30:
                 raise SettingsError(f"{name} must be at least 0, found {getattr(self, name)}")
         for name in ("decoys", "likelihood_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"{name} is a share from 0 to 1, found {getattr(self, name)}")
-        if self.likelihood_dropout and not self.settings().likelihood:
-            raise SettingsError(
-                f"likelihood_dropout is {self.likelihood_dropout} and no likelihood is part of "
-                "the scores; set reranker.likelihood above 0, or likelihood_dropout to 0"
-            )
         if not 0 < self.learning_rate < 1e30:
             raise SettingsError(f"learning_rate must be above 0, found {self.learning_rate}")
+
+    def _check_likelihood(self) -> None:
+        for name in ("likelihood_dropout", "reference_kl"):
+            if getattr(self, name) and not self.settings().likelihood:
+                raise SettingsError(
+                    f"{name} is {getattr(self, name)} and no likelihood is part of the scores; set "
+                    f"reranker.likelihood above 0, or {name} to 0"
+                )
+        if self.reference_kl and self.fsdp:
+            raise SettingsError(
+                "reference_kl compares with a copy of the weights, which fsdp cuts up; set "
+                "fsdp: false, or reference_kl: 0"
+            )
 
     def settings(self) -> Settings:
         """The reranker settings that the result carries."""

@@ -28,7 +28,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from reranker.errors import SettingsError
 from training.errors import TrainingError
-from training.model import ListwiseModel
+from training.model import ListwiseModel, Output
 from training.pack import Pack
 from training.trainer import ListwiseTrainer
 
@@ -40,11 +40,11 @@ class ShardedModel(ListwiseModel):
 
     _whole: dict[str, Tensor] | None = None
 
-    def forward(self, pack: Pack) -> tuple[Tensor, Tensor | None]:
+    def forward(self, pack: Pack) -> Output:
         """As `ListwiseModel.forward`."""
-        scores, logits = super().forward(pack)
+        found = super().forward(pack)
         # FSDP does not take views: an operation in place would pass by its hooks.
-        return scores, None if logits is None else logits.clone()
+        return found._replace(answers=None if found.answers is None else found.answers.clone())
 
     def save(self, folder: Path, weights: dict[str, Tensor] | None = None) -> None:
         """Write the whole weights, gathered by `gathered`, into a folder."""

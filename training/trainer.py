@@ -57,6 +57,7 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
         evaluation: the dev sets, maybe none.
         result: where and how weights are written.
         pass_tokens: the most tokens of one forward pass.
+        reference_kl: the weight of the divergence from the reference, where the model has one.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
         evaluation: Evaluation,
         result: Result,
         pass_tokens: int,
+        reference_kl: float = 0.0,
     ) -> None:
         super().__init__(
             model=model,
@@ -80,6 +82,7 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
         self.objective, self.evaluation, self.result = objective, evaluation, result
+        self.reference_kl = reference_kl
         self.measures: dict[str, float] = {}
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
@@ -108,10 +111,11 @@ class ListwiseTrainer(Trainer):  # type: ignore[misc]
     ) -> Any:
         """The objective of one pack, in proportion to its share of the step's windows."""
         pack: Pack = inputs["pack"].to(self.args.device)
-        scores, logits = model(pack)
-        loss = inputs["share"] * self.objective(
-            PassageScores(scores, pack.labels, pack.mask), _tokens(pack, logits)
-        )
+        scores, answers, divergence = model(pack)
+        loss = self.objective(PassageScores(scores, pack.labels, pack.mask), _tokens(pack, answers))
+        if divergence is not None:
+            loss = loss + self.reference_kl * divergence
+        loss = inputs["share"] * loss
         if not bool(loss.detach().isfinite()):
             raise TrainingError(
                 f"the loss became NaN or infinite at step {self.state.global_step + 1}; lower the "

@@ -9,7 +9,7 @@ from reranker.errors import ModelError
 from reranker.parts import within
 from tests.tiny import tiny_model, tiny_tokenizer
 from training.examples import Branch, Example, Target
-from training.forward import all_logits, identifier_logits, pack_attention
+from training.forward import pack_attention, read_pack
 from training.model import checkpoint_activations
 from training.objectives import softmax_cross_entropy
 from training.pack import packed
@@ -63,7 +63,7 @@ def padded_full_head_loss(model):
 
 def packed_loss(model):
     pack = packed(EXAMPLES)
-    return softmax_cross_entropy(identifier_logits(model, pack), pack.labels, pack.mask)
+    return softmax_cross_entropy(read_pack(model, pack).scores, pack.labels, pack.mask)
 
 
 def gradients(model):
@@ -103,7 +103,7 @@ def test_the_model_is_not_changed(model):
 
 def test_logits_are_float32_under_autocast(model):
     with torch.autocast("cpu", torch.bfloat16):
-        found = identifier_logits(model, packed(EXAMPLES))
+        found = read_pack(model, packed(EXAMPLES)).scores
     assert found.dtype == torch.float32
     assert not torch.equal(found, found.bfloat16().float())
     found.sum().backward()
@@ -111,8 +111,8 @@ def test_logits_are_float32_under_autocast(model):
 
 
 def test_rows_do_not_see_each_other(model):
-    alone = [identifier_logits(model, packed([e]))[0] for e in EXAMPLES]
-    together = identifier_logits(model, packed(EXAMPLES))
+    alone = [read_pack(model, packed([e])).scores[0] for e in EXAMPLES]
+    together = read_pack(model, packed(EXAMPLES)).scores
     for row, scores in enumerate(alone):
         torch.testing.assert_close(together[row, : len(scores)], scores, atol=1e-5, rtol=1e-4)
 
@@ -120,7 +120,7 @@ def test_rows_do_not_see_each_other(model):
 def test_answers_are_read_token_by_token(model):
     examples = [example(17, 3, 0, answer=4), example(11, 2, 5, answer=7)]
     plain = tiny_model(tiny_tokenizer())
-    scores, tokens = all_logits(model, packed(examples))
+    scores, tokens, _ = read_pack(model, packed(examples))
     for row, e in enumerate(examples):
         [branch] = e.branches
         whole = torch.tensor([[*prompt(e), *branch.target.token_ids]])
@@ -133,7 +133,7 @@ def test_answers_are_read_token_by_token(model):
     without = [
         Example((), e.identifier_ids, (replace(e.branches[0], target=None),)) for e in examples
     ]
-    torch.testing.assert_close(identifier_logits(model, packed(without)), scores)
+    torch.testing.assert_close(read_pack(model, packed(without)).scores, scores)
 
 
 def shared(answers):
@@ -155,30 +155,26 @@ def test_queries_share_their_passages_as_if_each_were_alone(model, answers):
     assert len(apart.tokens) - len(together.tokens) == 2 * 25
     for name in ("labels", "mask"):
         assert torch.equal(getattr(together, name), getattr(apart, name))
-    read = all_logits if answers else identifier_logits
-    found, wanted = ([*_tuple(read(model, pack))] for pack in (together, apart))
-    for ours, theirs in zip(found, wanted, strict=True):
+    found, wanted = read_pack(model, together), read_pack(model, apart)
+    assert (found.answers is None) == (not answers)
+    for ours, theirs in zip(found[: 2 if answers else 1], wanted, strict=False):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
     other = copy.deepcopy(model)
-    softmax_cross_entropy(found[0], together.labels, together.mask).backward()
-    scores = _tuple(read(other, apart))[0]
+    softmax_cross_entropy(found.scores, together.labels, together.mask).backward()
+    scores = read_pack(other, apart).scores
     softmax_cross_entropy(scores, apart.labels, apart.mask).backward()
     expected = gradients(other)
     for name, gradient in gradients(model).items():
         torch.testing.assert_close(gradient, expected[name], atol=1e-6, rtol=1e-3)
 
 
-def _tuple(value):
-    return value if isinstance(value, tuple) else (value,)
-
-
 def test_neftune_is_noise_in_training_alone(model):
     pack = packed(EXAMPLES)
-    clean = identifier_logits(model, pack)
-    assert torch.equal(identifier_logits(model, pack, neftune=5.0), clean)
-    noisy = identifier_logits(model.train(), pack, neftune=5.0)
+    clean = read_pack(model, pack).scores
+    assert torch.equal(read_pack(model, pack, neftune=5.0).scores, clean)
+    noisy = read_pack(model.train(), pack, neftune=5.0).scores
     assert not torch.allclose(noisy, clean)
-    assert torch.allclose(identifier_logits(model, pack, neftune=1e-7), clean, atol=1e-4)
+    assert torch.allclose(read_pack(model, pack, neftune=1e-7).scores, clean, atol=1e-4)
 
 
 def test_a_model_that_mixes_rows_is_refused():

@@ -12,7 +12,7 @@ from reranker.settings import Settings
 from tests.tiny import tiny_model, tiny_tokenizer
 from tests.training.toy import toy_recipe
 from training.examples import Examples, example_of
-from training.forward import identifier_logits, pack_attention
+from training.forward import pack_attention, read_pack
 from training.job import train
 from training.mixture import Mixture, Source
 from training.pack import packed
@@ -43,7 +43,7 @@ def test_it_is_what_the_engine_reads(absolute):
     model = tiny_model(tiny_tokenizer())
     pack_attention(model)
     with torch.no_grad():
-        scores = identifier_logits(model, packed([found]))
+        scores = read_pack(model, packed([found])).scores
     ids = [*made.identifiers.token_ids, *([made.null_id] if absolute else [])]
     engine = Engine(tiny_model(tiny_tokenizer()), ids, whole_head=True)
     table = {token: place for place, token in enumerate(made.identifiers.token_ids)}
@@ -65,7 +65,7 @@ def test_a_prompt_in_any_order_of_blocks_is_an_example(absolute):
     prompts = [made.prompt(made.encode(query, PASSAGES), [0, 2, 1, 3]) for query in QUERIES]
     assert any(list(p.asked.places) != sorted(p.asked.places) for p in prompts)
     with torch.no_grad():
-        scores = identifier_logits(model, packed([example_of(prompt) for prompt in prompts]))
+        scores = read_pack(model, packed([example_of(prompt) for prompt in prompts])).scores
     torch.testing.assert_close(scores, torch.tensor(engine.score(prompts)), atol=1e-4, rtol=0)
 
 
@@ -78,8 +78,8 @@ def test_padding_takes_part_in_nothing():
         for window in ([0, 1], [2, 1, 3, 0])
     )
     with torch.no_grad():
-        both = identifier_logits(model, packed([short, long]))
-        alone = identifier_logits(model, packed([short]))
+        both = read_pack(model, packed([short, long])).scores
+        alone = read_pack(model, packed([short])).scores
     torch.testing.assert_close(both[0, :2], alone[0], atol=1e-5, rtol=0)
 
 
@@ -114,8 +114,8 @@ def test_a_share_of_windows_is_scored_by_the_identifiers_alone():
     # What the others are scored by in the same pack changes nothing for them.
     mixed = [none[0], whole[0], none[1], whole[1]]
     with torch.no_grad():
-        together = identifier_logits(model, packed(mixed))
-        alone = torch.cat([identifier_logits(model, packed([one])) for one in mixed])
+        together = read_pack(model, packed(mixed)).scores
+        alone = torch.cat([read_pack(model, packed([one])).scores for one in mixed])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 

@@ -14,7 +14,7 @@ from reranker.settings import Settings
 from tests.tiny import tiny_model, tiny_tokenizer
 from tests.training.toy import toy_recipe
 from training.examples import Branch, Example, Examples
-from training.forward import identifier_logits, pack_attention
+from training.forward import pack_attention, read_pack
 from training.job import train
 from training.mixture import Mixture, Source
 from training.objectives import softmax_cross_entropy
@@ -57,7 +57,7 @@ def test_queries_share_their_passages_as_if_each_were_alone(model):
     saved = sum(map(len, together.shared[1])) + len(together.shared[0][0])
     assert len(two.tokens) - len(one.tokens) == 2 * saved
     other = copy.deepcopy(model)
-    found, wanted = identifier_logits(model, one), identifier_logits(other, two)
+    found, wanted = read_pack(model, one).scores, read_pack(other, two).scores
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
     softmax_cross_entropy(found, one.labels, one.mask).backward()
     softmax_cross_entropy(wanted, two.labels, two.mask).backward()
@@ -79,7 +79,7 @@ def test_it_is_what_the_engine_reads(model):
     branch = Branch(prompt.closing, example.branches[0].labels)
     plain = Example(prompt.shared, example.identifier_ids, (branch,))
     torch.testing.assert_close(
-        identifier_logits(model, pack), identifier_logits(model, packed([plain])), atol=1e-5, rtol=0
+        read_pack(model, pack).scores, read_pack(model, packed([plain])).scores, atol=1e-5, rtol=0
     )
 
 
