@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -20,6 +20,7 @@ from benchmarks.statistics import (
     randomisation_test,
 )
 from benchmarks.tables import interval, p_value, table
+from reranker.errors import DataError
 from training.recipe import Recipe
 
 Values = dict[str, list[float]]
@@ -86,6 +87,35 @@ def read(folder: Path) -> Ablation:
         for entrant, by_seed in found.pop("values").items()
     }
     return Ablation(values=values, **found)
+
+
+def joined(parts: Sequence[Ablation]) -> Ablation:
+    """Ablations of one recipe and one dev set as one: all that was trained, with all seeds of it.
+
+    Raises:
+        DataError: where recipes or dev sets differ, or one seed has two results.
+    """
+    first, *others = parts
+    values = {entrant: dict(by_seed) for entrant, by_seed in first.values.items()}
+    for part in others:
+        if (_asked(part), part.first_stage) != (_asked(first), first.first_stage):
+            raise DataError(
+                "these ablations do not go together: another recipe, or other dev queries; join "
+                f"what differs in objectives and seeds alone ({part.command:.80} …)"
+            )
+        for entrant, by_seed in part.values.items():
+            known = values.setdefault(entrant, {})
+            if unlike := [
+                seed for seed in by_seed if known.get(seed, by_seed[seed]) != by_seed[seed]
+            ]:
+                raise DataError(f"{entrant} has two results of seed {unlike[0]}; join one of them")
+            known.update(by_seed)
+    return replace(first, values=values)
+
+
+def _asked(found: Ablation) -> Recipe:
+    """The recipe, wherever its data lay."""
+    return Recipe.parse(found.recipe, ["data_folder=."])
 
 
 def markdown(found: Ablation) -> str:

@@ -112,9 +112,9 @@ def recall(name: str, measure: str) -> str:
     return measured(changes, measure)
 
 
-def ablation(name: str, dev: str) -> str:
-    """Ways to train side by side on a dev set, or on `all dev sets`."""
-    found = report.read(RESULTS / name)
+def ablation(dev: str, *names: str) -> str:
+    """Ways to train, out of one or more results, side by side on a dev set or `all dev sets`."""
+    found = report.joined([report.read(RESULTS / name) for name in names])
     seeds = ", ".join(map(str, found.seeds))
     told = f"{report.queries(found, dev)} queries, seeds {seeds}."
     return f"{told}\n\n{report.section(found, dev)}"

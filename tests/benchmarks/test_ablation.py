@@ -1,13 +1,14 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from benchmarks.ablation.__main__ import app, by_objective
-from benchmarks.ablation.report import ALL, Ablation, against_baseline, markdown, read
-from reranker.errors import SettingsError
+from benchmarks.ablation.report import ALL, Ablation, against_baseline, joined, markdown, read
+from reranker.errors import DataError, SettingsError
 from tests.training.toy import toy_folder, toy_recipe, toy_text
 from training.recipe import Recipe
 
@@ -162,3 +163,34 @@ def test_the_report_says_what_is_sure_and_what_is_not() -> None:
     assert "| 0.4500 | 0.6500 | +0.2000 | 0.062 | 2 of 2 |" in one
     assert "| 0.4500 | 0.2500 | +0.0000 | 1.000 | 1 of 2 |" in one
     assert "| first stage | 0.3500 [" in one
+
+
+def part(entrants: str, *seeds: int) -> Ablation:
+    """What a run of these entrants and seeds alone would have found."""
+    found = by_hand()
+    values = {name: {seed: found.values[name][seed] for seed in seeds} for name in entrants}
+    return replace(found, values=values)
+
+
+def test_ablations_of_one_recipe_are_joined() -> None:
+    whole = joined([part("ab", 0), part("c", 0, 1), part("ba", 1), part("a", 1)])
+    assert whole.values == by_hand().values
+    assert whole.seeds == [0, 1]
+    assert next(iter(whole.values)) == "a"
+    # Seeds that not all have are left out of the comparison, not of the data.
+    assert joined([part("ab", 0), part("c", 0, 1)]).seeds == [0]
+    elsewhere = replace(
+        part("c", 0, 1), recipe=Recipe.parse(by_hand().recipe, ["data_folder=elsewhere"]).text()
+    )
+    assert joined([part("ab", 0, 1), elsewhere]).values == by_hand().values
+
+
+def test_what_does_not_go_together_is_not_joined() -> None:
+    other = Recipe.parse(by_hand().recipe, ["steps=7"]).text()
+    with pytest.raises(DataError, match="another recipe, or other dev queries"):
+        joined([part("a", 0), replace(part("b", 0), recipe=other)])
+    with pytest.raises(DataError, match="another recipe, or other dev queries"):
+        joined([part("a", 0), replace(part("b", 0), first_stage={"x": [0.1]})])
+    changed = replace(part("a", 0), values={"a": {0: by_hand().values["b"][0]}})
+    with pytest.raises(DataError, match="a has two results of seed 0"):
+        joined([part("a", 0), changed])

@@ -28,8 +28,8 @@ def test_other_results_are_drawn_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     ways = Ablation("a", "", {"x": {0: {"d": [0.5]}}, "y": {0: {"d": [0.7]}}}, {"d": [0.1]})
     write_ablation(replace(ways, recipe=Recipe.parse("data: [{path: r}]").text()), tmp_path / "abl")
-    assert "1 queries, seeds 0." in tables.ablation("abl", "d")
-    assert "| +0.2000 |" in tables.ablation("abl", "d")
+    assert "1 queries, seeds 0." in tables.ablation("d", "abl")
+    assert "| +0.2000 |" in tables.ablation("d", "abl")
     gap = {"mean": 0.25, "low": 0.1, "high": 0.4}
     change = {
         "collection": "c", "passages": 9, "queries": 2, "measure": "Recall@100", "run": "feedback",
