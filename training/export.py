@@ -14,10 +14,11 @@ import torch
 import typer
 from rich.console import Console
 
-from reranker.adapter import WEIGHTS, is_adapter
+from reranker.adapter import WEIGHTS
 from reranker.cli.terminal import run_app
 from reranker.errors import DataError
 from training.recipe import FILE_NAME, Recipe
+from training.result import adapter_weights
 
 KEPT = ("adapter_config.json", "reranker.json", "training.json")
 
@@ -43,11 +44,9 @@ def write(run: Path, output: Path) -> float:
     Raises:
         DataError: for a folder without an adapter, or weights that half precision cannot hold.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import save_file
 
-    if not is_adapter(run):
-        raise DataError(f"{run} holds no adapter; give the folder of a run with lora")
-    weights = load_file(run / WEIGHTS)
+    weights = adapter_weights(run)
     halves = {name: weight.to(torch.float16).contiguous() for name, weight in weights.items()}
     worst = max(_off(weight, halves[name]) for name, weight in weights.items())
     if not worst < 1e-2:

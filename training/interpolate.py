@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from reranker.adapter import CONFIG, WEIGHTS, is_adapter
+from reranker.adapter import CONFIG, WEIGHTS
 from reranker.cache import sha256_of
 from reranker.cli.terminal import run_app
 from reranker.errors import DataError
@@ -23,6 +23,7 @@ from reranker.pretrained import read_json
 from reranker.settings import FILE_NAME as SETTINGS
 from training.recipe import FILE_NAME as RECIPE
 from training.record import FILE_NAME as RECORD
+from training.result import adapter_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +57,7 @@ def write(former: Path, later: Path, share: float, output: Path) -> None:
     if output.exists():
         raise DataError(f"{output} is there already; name a folder that is not, or remove it")
 
-    weights = between(_weights(former), _weights(later), share)
+    weights = between(adapter_weights(former), adapter_weights(later), share)
     record = {
         **read_json(later / RECORD),
         "interpolated": {"former": sha256_of(former / WEIGHTS), "share": share},
@@ -91,14 +92,6 @@ def between(
         name: ((1 - share) * former[name].float() + share * later[name].float()).contiguous()
         for name in later
     }
-
-
-def _weights(folder: Path) -> dict[str, "Tensor"]:
-    from safetensors.torch import load_file
-
-    if not (is_adapter(folder) and (folder / RECORD).is_file()):
-        raise DataError(f"{folder} is no run of training with an adapter; give one's folder")
-    return load_file(folder / WEIGHTS)
 
 
 def main() -> None:

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reranker.adapter import CONFIG, WEIGHTS
+from reranker.errors import DataError
 from reranker.settings import Settings
 from training.model import ListwiseModel
+from training.record import FILE_NAME as RECORD
 from training.record import Record
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
 _STAGING = ".result"
@@ -54,3 +58,19 @@ class Result:
         for path in staging.iterdir():
             path.replace(self.folder / path.name)
         staging.rmdir()
+
+
+def adapter_weights(folder: Path) -> "dict[str, Tensor]":
+    """The adapter's weights out of a run's folder, one of its checkpoints, or an export of it.
+
+    Raises:
+        DataError: where there is none.
+    """
+    from safetensors.torch import load_file
+
+    if absent := [name for name in (CONFIG, WEIGHTS, RECORD) if not (folder / name).is_file()]:
+        raise DataError(
+            f"{folder} holds no adapter of a run ({absent[0]} is not there); give the folder of a "
+            "run with lora, or one of its checkpoints"
+        )
+    return load_file(folder / WEIGHTS)

@@ -62,7 +62,7 @@ def test_adapters_that_are_no_points_of_one_training_are_refused(
         between(one, two, 0.5)
     with pytest.raises(DataError, match="the first a; interpolate"):
         between({"a": torch.zeros(2, 4)}, {"a": torch.zeros(4, 2)}, 0.5)
-    with pytest.raises(DataError, match="no run of training with an adapter"):
+    with pytest.raises(DataError, match="holds no adapter of a run"):
         write(tmp_path, runs[1], 0.5, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
