@@ -26,8 +26,12 @@ logger = logging.getLogger(__name__)
 
 _ROW_LAYERS = {"full_attention", "sliding_attention"}
 _STRETCHED_ROPES = {"dynamic", "longrope"}
-# How far packed logits may be off, as a share of the logits' standard deviation.
+# How far any logit may be off, as a share of the logits' standard deviation.
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+# In fewer bits, how far they may be off as a whole (the root of the mean square): rounding alone
+# gives .036 in bfloat16 over thirty layers, and four times as much for the unluckiest of 100,000
+# logits; the least that a model which packing gets wrong gave is .165.
+_ROUNDING = 0.08
 _SAMPLE = (41, 24)
 
 
@@ -123,8 +127,10 @@ def _agrees(model: "PreTrainedModel", rows: list[list[int]], expected: Tensor) -
 
 def alike(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
     """Whether a model of that type may have given both logits, by the spread of the expected."""
-    off = float((found - expected).abs().max() / expected.std().clamp_min(1e-30))
-    return off < _TOLERANCE.get(dtype, 0.15)
+    off = (found - expected) / expected.std().clamp_min(1e-30)
+    if dtype in _TOLERANCE:
+        return float(off.abs().max()) < _TOLERANCE[dtype]
+    return float(off.square().mean().sqrt()) < _ROUNDING
 
 
 def _is_local(config: Any) -> bool:
