@@ -47,10 +47,20 @@ def check_same(found: Path, expected: Path) -> None:
         torch.testing.assert_close(value, other[name], atol=2e-6, rtol=1e-4)
 
 
+HELD = (
+    "reranker.layout=cross",
+    "reranker.likelihood=0.5",
+    "reference_kl=5",
+    "likelihood_dropout=0.4",
+    "pass_tokens=200",
+)
+
+
 @pytest.mark.slow
-def test_two_processes_end_with_the_weights_of_one(toy, tmp_path):
-    torchrun(toy, tmp_path / "two", *EXACT)
-    check_same(tmp_path / "two", train(toy_recipe(toy, *EXACT), tmp_path / "one"))
+@pytest.mark.parametrize("kind", [(), HELD], ids=["plain", "held to a reference"])
+def test_two_processes_end_with_the_weights_of_one(toy, tmp_path, kind):
+    torchrun(toy, tmp_path / "two", *EXACT, *kind)
+    check_same(tmp_path / "two", train(toy_recipe(toy, *EXACT, *kind), tmp_path / "one"))
 
 
 @pytest.mark.slow
