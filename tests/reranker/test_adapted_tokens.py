@@ -44,7 +44,7 @@ def test_passages_that_the_base_keeps_serve_every_adapter(tmp_path, base, settin
         folder = adapter(tmp_path / str(number), base, settings, targets=targets)
         found = scores(Reranker(folder, cache=cache))
         assert cache.statistics.computed == len(PASSAGES)
-        assert found == pytest.approx(scores(Reranker(folder)), abs=1e-6)
+        assert found == pytest.approx(scores(Reranker(folder)), rel=1e-6, abs=1e-6)
         assert all(found != pytest.approx(other, abs=1e-5) for other in expected)
         expected.append(found)
 
