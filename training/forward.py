@@ -61,10 +61,9 @@ def read_pack(
     also = ends[:0] if pack.queries is None else pack.queries.read
     logits = _logits(model, pack, torch.cat([ends, also]), swapped, neftune)
     last, asked = logits[: len(ends)], None if pack.queries is None else logits[len(ends) :]
-    if pack.answers is None:
-        return Logits(_scores(last[:, pack.identifiers], pack, asked), None, asked)
-    answers = last.view(*pack.answers.read.shape, -1)
-    return Logits(_scores(answers[:, 0, pack.identifiers], pack, asked), answers, asked)
+    answers = None if pack.answers is None else last.view(*pack.answers.read.shape, -1)
+    first = last if answers is None else answers[:, 0]
+    return Logits(_scores(first[:, pack.identifiers], pack, asked), answers, asked)
 
 
 def pack_attention(model: "PreTrainedModel") -> None:

@@ -23,18 +23,24 @@ if TYPE_CHECKING:
 class Reference(nn.Module):
     """A copy of those weights of a model that are trained.
 
-    They move between devices with the module, and are no part of its state.
+    They move between devices with the module, and are no part of its state. A tied weight is
+    copied once.
     """
 
     def __init__(self, model: "PreTrainedModel") -> None:
         super().__init__()
-        copies: dict[int, Tensor] = {}
-        self._names: list[str] = []
-        for name, weight in model.named_parameters(remove_duplicate=False):
-            if weight.requires_grad:
-                copy = copies.setdefault(id(weight), weight.detach().clone())
-                self.register_buffer(f"weight_{len(self._names)}", copy, persistent=False)
-                self._names.append(name)
+        buffers = {
+            weight: name.replace(".", "/")
+            for name, weight in model.named_parameters()
+            if weight.requires_grad
+        }
+        for weight, buffer in buffers.items():
+            self.register_buffer(buffer, weight.detach().clone(), persistent=False)
+        self._buffer_of = {
+            name: buffers[weight]
+            for name, weight in model.named_parameters(remove_duplicate=False)
+            if weight in buffers
+        }
 
     def divergence(self, model: "PreTrainedModel", pack: Pack, asked: Tensor) -> Tensor:
         """Kullback and Leibler's, of the queries' tokens, from the reference to the model.
@@ -62,7 +68,7 @@ class Reference(nn.Module):
     @torch.no_grad()
     def _asked(self, model: "PreTrainedModel", pack: Pack) -> Tensor:
         """The reference's own logits, without dropout or noise."""
-        weights = {name: getattr(self, f"weight_{n}") for n, name in enumerate(self._names)}
+        weights = {name: getattr(self, buffer) for name, buffer in self._buffer_of.items()}
         training = model.training
         try:
             asked = read_pack(model.eval(), pack, weights=weights).asked
