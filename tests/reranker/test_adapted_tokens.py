@@ -44,7 +44,7 @@ def test_passages_that_the_base_keeps_serve_every_adapter(tmp_path, base, settin
         folder = adapter(tmp_path / str(number), base, settings, targets=targets)
         found = scores(Reranker(folder, cache=cache))
         assert cache.statistics.computed == len(PASSAGES)
-        assert found == pytest.approx(scores(Reranker(folder)), rel=1e-6, abs=1e-6)
+        assert found == pytest.approx(scores(Reranker(folder)), rel=2e-7, abs=1e-6)
         assert all(found != pytest.approx(other, abs=1e-5) for other in expected)
         expected.append(found)
 
@@ -70,7 +70,7 @@ def test_such_an_adapter_shares_its_base_as_others_do(tmp_path, base, dtype):
     shared = SharedBase(base, dtype=dtype)
     rerankers = {each: Reranker(shared.checkpoint(each)) for each in (one, two)}
     for each in (one, two, one):
-        assert scores(rerankers[each]) == pytest.approx(alone[each], rel=1e-6, abs=1e-6)
+        assert scores(rerankers[each]) == pytest.approx(alone[each], rel=2e-7, abs=1e-6)
 
 
 def test_the_print_of_the_weights_tells_adapters_apart_and_that_of_passages_does_not(
